@@ -1,0 +1,1 @@
+"""The daemon: milter callbacks, worker processes, their supervisor, and the one judge."""

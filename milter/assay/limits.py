@@ -1,0 +1,69 @@
+"""Every number that bounds work, with its source.
+
+A number that an administrator may change is a key of the configuration; its default stands here.
+"""
+
+from typing import Final
+
+MAX_LABEL_OCTETS: Final = 63
+"""RFC 1035 2.3.4."""
+
+MAX_NAME_OCTETS: Final = 253
+"""A name in text form without the final dot: 255 octets on the wire (RFC 1035 2.3.4) less two."""
+
+MAX_SIGNATURES: Final = 10
+"""DKIM signatures verified per message; more are reported unread (RFC 6376 6.1 allows a limit)."""
+
+MAX_ARC_SETS: Final = 50
+"""RFC 8617 4.2.1: instance values run from 1 to 50."""
+
+MAX_SIGNED_HEADERS: Final = 500
+"""Names in one h= list; real signatures hold under 60. Bounds the header hash of one signature."""
+
+MAX_TAG_DIGITS: Final = 12
+"""Digits of t= and x= (RFC 6376 3.5); l= may have 76, but no body has more than 12 digits of octets."""
+
+CLOCK_TOLERANCE: Final = 300
+"""Seconds by which t= may lie in the future and x= in the past (local choice)."""
+
+MIN_RSA_BITS: Final = 1024
+"""RFC 8301 3.2: shorter keys must not be considered valid."""
+
+MAX_RSA_BITS: Final = 8192
+"""Longer keys are refused to bound CPU (4096 is what verifiers must support, RFC 8301 3.2)."""
+
+MAX_KEY_RECORDS: Final = 4
+"""TXT records tried at one selector before the answer counts as broken (RFC 6376 3.6.2.2 leaves it open)."""
+
+MAX_WALK_QUERIES: Final = 8
+"""RFC 9989 4.10: a tree walk asks at most eight names."""
+
+MAX_AUTHOR_DOMAINS: Final = 5
+"""Different domains in one From field that are evaluated; more is a permerror (local choice)."""
+
+MAX_IDENTIFIERS: Final = 10
+"""Authenticated identifiers whose alignment is looked at, distinct domains only."""
+
+MAX_FROM_OCTETS: Final = 32768
+"""A From field longer than this is not parsed: it is unusable."""
+
+MAX_FROM_MAILBOXES: Final = 100
+"""Mailboxes in one From field; more is unusable."""
+
+SPF_LOOKUPS: Final = 10
+"""RFC 7208 4.6.4: terms that cause DNS queries; also names per mx and ptr."""
+
+SPF_VOID_LOOKUPS: Final = 2
+"""RFC 7208 4.6.4."""
+
+DNS_TIMEOUT: Final = 5.0
+"""Seconds per query, over all tries and name servers."""
+
+DNS_BUDGET: Final = 20.0
+"""Seconds of waiting for the DNS per message (RFC 7208 4.6.4 wants at least 20 for SPF)."""
+
+DNS_MAX_QUERIES: Final = 150
+"""Queries per message: 10 signatures, 50 ARC sets, SPF's 10 terms of 10 names, and the walks stay below it."""
+
+NEGATIVE_TTL: Final = 60
+"""Seconds a definite "no such record" is kept."""

@@ -1,0 +1,1 @@
+"""SPF, DKIM, ARC and DMARC: facts and DNS answers to results. Pure."""
