@@ -1,0 +1,166 @@
+# shellcheck shell=bash
+# What script/run and script/test share: Debian packages and the virtual environment. Sourced, never run.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+VENV=$ROOT/.venv
+PROGRAM=script/$(basename "$0")
+POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK="# assay: temporary, so that installing a package starts no service"
+
+# pymilter is built from source: it needs a compiler and the headers of Python and of libmilter.
+# shellcheck disable=SC2034  # read by the scripts that source this file
+BUILD_PACKAGES=(python3-venv python3-dev gcc libc6-dev libmilter-dev ca-certificates)
+# What the tests marked "real" drive: an MTA, an SMTP client and an authoritative name server.
+# shellcheck disable=SC2034
+REAL_PACKAGES=(postfix swaks knot)
+
+LITTER=() # files to remove at the end, whatever happens
+cleanup() {
+    allow_services
+    rm -f "${LITTER[@]}"
+}
+trap cleanup EXIT
+
+say() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
+
+die() {
+    printf '%s: %s\n' "$PROGRAM" "$@" >&2
+    exit 1
+}
+
+# as_root COMMAND...: what apt needs from the environment is named, since sudo clears the rest.
+as_root() {
+    local environment=(DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8) name
+    for name in http_proxy https_proxy no_proxy; do
+        [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
+    done
+    if ((EUID == 0)); then
+        env "${environment[@]}" "$@"
+    else
+        sudo env "${environment[@]}" "$@"
+    fi
+}
+
+can_be_root() { ((EUID == 0)) || command -v sudo >/dev/null; }
+
+# missing_packages PACKAGE...: those that are not installed, one a line.
+missing_packages() {
+    local package
+    for package; do
+        [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
+    done
+}
+
+# would_remove PACKAGE...: what apt would take away to install these, one a line. Changes nothing.
+would_remove() {
+    local plan
+    plan=$(apt-get --simulate install --no-install-recommends "$@") ||
+        die "apt cannot install $*: see the lines above"
+    awk '$1 == "Remv" { print $2 }' <<<"$plan"
+}
+
+# update_lists: once a run, and only when something is missing.
+update_lists() {
+    [[ -z ${LISTS_ARE_FRESH:-} ]] || return 0
+    can_be_root || die "these Debian packages are missing: $*" \
+        "this user is not root and there is no sudo; as root, type: apt-get update && apt-get install $*"
+    say "apt-get update"
+    as_root apt-get -qq update
+    LISTS_ARE_FRESH=yes
+}
+
+forbid_services() {
+    if [[ -e $POLICY ]]; then
+        # An administrator's own policy stays; a file of ours is left over from a run that was killed.
+        grep -qF "$POLICY_MARK" "$POLICY" || return 0
+    fi
+    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | as_root tee "$POLICY" >/dev/null
+    as_root chmod 755 "$POLICY"
+}
+
+allow_services() {
+    if [[ -e $POLICY ]] && grep -qF "$POLICY_MARK" "$POLICY"; then
+        as_root rm -f "$POLICY"
+    fi
+}
+
+# install_packages PACKAGE...: starts no service. --no-remove makes apt itself refuse to take a package away, should the
+# simulation and the installation differ; only script/overlay, where nothing can be lost, sets MAY_REMOVE.
+install_packages() {
+    say "apt-get install $*"
+    if [[ " $* " == *" postfix "* ]]; then
+        # Without a main.cf the service of the machine does not start, now or at boot. The tests bring their own.
+        as_root debconf-set-selections <<<"postfix postfix/main_mailer_type select No configuration"
+    fi
+    forbid_services
+    local removal=(--no-remove) log
+    [[ -z ${MAY_REMOVE:-} ]] || removal=()
+    # What a package says while it is configured would only worry: it is shown if something fails.
+    log=$(as_root apt-get -qq -y "${removal[@]}" --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" 2>&1) ||
+        die "$log" "apt-get install failed; its words are above"
+    if [[ " $* " == *" knot "* ]]; then
+        # Only the program is wanted: a name server that nobody asked for must not answer on port 53 after a boot.
+        as_root env DPKG_MAINTSCRIPT_PACKAGE=knot deb-systemd-helper disable knot.service >/dev/null
+        as_root update-rc.d knot disable >/dev/null 2>&1 || true # no links without sysvinit
+        as_root deb-systemd-invoke stop knot.service >/dev/null 2>&1 || true # an own policy-rc.d may have let it start
+        say "the service knot is disabled (to have it: systemctl enable knot)"
+    fi
+    allow_services
+}
+
+# need_packages PACKAGE...: install what is missing. Where another package would go it changes nothing and names that
+# one in WOULD_GO. (Not a return status: a function that is called in a condition loses `set -e`.)
+need_packages() {
+    local missing
+    WOULD_GO=
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        say "this is not Debian: packages are not looked at; needed are the like of: $*"
+        return 0
+    fi
+    mapfile -t missing < <(missing_packages "$@")
+    ((${#missing[@]})) || return 0
+    update_lists "${missing[@]}"
+    WOULD_GO=$(would_remove "${missing[@]}")
+    WOULD_GO=${WOULD_GO//$'\n'/ }
+    if [[ -z $WOULD_GO || -n ${MAY_REMOVE:-} ]]; then
+        install_packages "${missing[@]}"
+    fi
+}
+
+# find_python: Debian's own interpreter first, since the packages above belong to it.
+find_python() {
+    local candidate
+    for candidate in /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    die "Python 3.11 or newer is needed; $(/usr/bin/python3 --version 2>&1 || true) is here." \
+        "Debian 12 and newer have it: apt-get install python3"
+}
+
+# What an installation depends on: what it is declared by, where it stands, and which interpreter it runs.
+venv_key() {
+    { cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml"; echo "$ROOT"; "$VENV/bin/python" -VV; } | sha256sum
+}
+
+# make_venv WHAT: "." or ".[test]", editable. A test environment also serves to run.
+make_venv() {
+    local what=$1 python stamp
+    if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$(find_python)
+        say "making the virtual environment .venv with $python"
+        rm -rf "$VENV"
+        "$python" -m venv "$VENV"
+    fi
+    for stamp in "$VENV/.assay-$what" "$VENV/.assay-.[test]"; do
+        if [[ -e $stamp && $(<"$stamp") == "$(venv_key)" ]]; then
+            return 0
+        fi
+    done
+    say "pip install -e '$what' into .venv"
+    (cd "$ROOT" && "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
+        --editable "$what")
+    venv_key >"$VENV/.assay-$what"
+}
