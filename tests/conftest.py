@@ -1,0 +1,25 @@
+"""What holds for every test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.network_guard import NetworkGuard
+
+
+@pytest.fixture(scope="session")
+def network_guard() -> Iterator[NetworkGuard]:
+    """From the first fixture to the last: those that start daemons are held to it too."""
+    guard = NetworkGuard()
+    with pytest.MonkeyPatch.context() as patch:
+        guard.install(patch)
+        yield guard
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(network_guard: NetworkGuard) -> Iterator[None]:
+    """Fail a test that tried to leave loopback, even where the code that it tests survived the refusal."""
+    before = len(network_guard.denied)
+    yield
+    denied = network_guard.denied[before:]
+    assert not denied, f"a test must not leave loopback: {denied}"
