@@ -11,7 +11,7 @@ Everything rests on where records stand. A guard against a public suffix that pu
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from assay.answers import Absent, Found, Resolver, RRType, Unavailable
+from assay.answers import Absent, Resolver, RRType, Unavailable
 from assay.domain import Domain
 from assay.limits import MAX_NAME_OCTETS, MAX_WALK_QUERIES
 from assay.results import DmarcRecord, Psd
@@ -162,14 +162,13 @@ class Walker:
     def _query(self, name: Domain) -> tuple[DmarcRecord, ...] | Unavailable:
         if not _can_be_asked(name):
             return ()
-        match self.resolver.resolve(_PREFIX + bytes(name), RRType.TXT):
-            case Found(records=texts):
-                parsed = (parse_record(text) for text in texts if isinstance(text, bytes))
-                return tuple(record for record in parsed if record is not None)
-            case Absent():
-                return ()
-            case Unavailable() as failure:
-                return failure
+        answer = self.resolver.resolve(_PREFIX + bytes(name), RRType.TXT)
+        if isinstance(answer, Unavailable):
+            return answer
+        if isinstance(answer, Absent):
+            return ()
+        parsed = (parse_record(text) for text in answer.records if isinstance(text, bytes))
+        return tuple(record for record in parsed if record is not None)
 
 
 def walk_names(domain: Domain) -> tuple[bytes, ...]:
@@ -193,24 +192,18 @@ def _can_be_asked(name: Domain) -> bool:
 
 def _possible_psd(sight: Sight) -> tuple[Psd | None, ...]:
     """Return what psd a name may turn out to have; None stands for no record."""
-    match sight:
-        case None:
-            return (None,)
-        case DmarcRecord():
-            return (sight.psd,)
-        case Unavailable():
-            return (None, *Psd)
+    if isinstance(sight, Unavailable):
+        return (None, *Psd)
+    return (None if sight is None else sight.psd,)
 
 
 def _narrow(organization: Domain | None, start: Domain, name: Domain, psd: Psd | None) -> Domain | None:
     """Return the organizational domain of ``start`` after one more, longer name of its walk (C.3)."""
-    match psd:
-        case None:
-            return organization
-        case Psd.UNKNOWN:
-            return organization or name
-        case Psd.NO:
-            return name
-        case Psd.YES:
-            # One label longer on the path to the start, not the name asked for before; never below the start itself.
-            return name if name == start else start.suffix(_label_count(name) + 1)
+    if psd is None:
+        return organization
+    if psd is Psd.UNKNOWN:
+        return organization or name
+    if psd is Psd.NO or name == start:
+        return name
+    # One label longer on the path to the start, not the name asked for before; psd=y never pushes below the start.
+    return start.suffix(_label_count(name) + 1)
