@@ -50,11 +50,23 @@ MAX_FROM_OCTETS: Final = 32768
 MAX_FROM_MAILBOXES: Final = 100
 """Mailboxes in one From field; more is unusable."""
 
+MAX_AUTHSERV_ID_OCTETS: Final = 2048
+"""Octets of an Authentication-Results field that are read to find whose it is; real ids end before 300."""
+
+MAX_AUTH_RESULTS_OCTETS: Final = 32768
+"""An Authentication-Results payload longer than this is not read; large providers write under 4 KiB."""
+
 SPF_LOOKUPS: Final = 10
 """RFC 7208 4.6.4: terms that cause DNS queries; also names per mx and ptr."""
 
 SPF_VOID_LOOKUPS: Final = 2
 """RFC 7208 4.6.4."""
+
+MAX_SPF_RECORD_OCTETS: Final = 8192
+"""An SPF record longer than this is a permerror; the largest in use are below 4 KiB (RFC 7208 3.4 asks for under 450)."""
+
+MAX_SPF_REASON: Final = 250
+"""Characters of the reason of an SPF result, which may quote the record."""
 
 DNS_TIMEOUT: Final = 5.0
 """Seconds per query, over all tries and name servers."""
@@ -67,3 +79,15 @@ DNS_MAX_QUERIES: Final = 150
 
 NEGATIVE_TTL: Final = 60
 """Seconds a definite "no such record" is kept."""
+
+MAX_KEY_RECORD_OCTETS: Final = 8192
+"""A longer TXT record is read as no key record: an RSA key of 8192 bits takes 1,400 (local choice)."""
+
+MAX_KEY_RECORDS_READ: Final = 16
+"""TXT records looked at, at one selector, to find the key records among them (local choice)."""
+
+MAX_RSA_EXPONENT_BITS: Final = 64
+"""Longer public exponents are refused to bound CPU; deployed keys have 17 bits (local choice)."""
+
+MAX_SIGNATURE_OCTETS: Final = 4096
+"""b= and bh= as written, white space included, before they are decoded: 8192 bits are 1,368 (local choice)."""
