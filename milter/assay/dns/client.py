@@ -1,0 +1,143 @@
+"""The DNS client of one worker: cache, single flight, and the engine behind them."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Final, assert_never
+
+from assay.answers import Absent, Answer, Found, RRType, Unavailable
+from assay.dns.cache import CACHE_OCTETS, Key, TtlCache
+from assay.dns.engine import Engine, EngineSettings
+from assay.dns.lookup import Lookup
+from assay.dns.message import MessageResolver
+from assay.dns.names import fold
+from assay.dns.nameservers import Nameserver, system_nameservers
+from assay.limits import DNS_BUDGET, DNS_MAX_QUERIES, DNS_TIMEOUT, NEGATIVE_TTL
+
+MAX_SOCKETS: Final = 256
+"""Sockets of one worker: leaves most of the usual limit of 1,024 descriptors to the connections of the MTA."""
+
+_CLOSED: Final = Unavailable("the DNS client is closed")
+
+
+def _random_id() -> int:
+    return secrets.randbits(16)
+
+
+def _ignore(_: BaseException) -> None:
+    """Take no note of a fault: the question's answer tells of it already."""
+
+
+class DnsClient:
+    """Asks recursive name servers, for all messages of one worker process. Thread-safe.
+
+    Nothing starts (no thread, no descriptor) before the first question, so it may be made before a fork, as long as
+    only one side of the fork asks.
+    """
+
+    def __init__(  # noqa: PLR0913 - the first three are configuration, the others are there to be replaced in tests
+        self,
+        nameservers: Sequence[Nameserver] = (),
+        timeout: float = DNS_TIMEOUT,
+        negative_ttl: float = NEGATIVE_TTL,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random_id: Callable[[], int] = _random_id,
+        faults: Callable[[BaseException], None] = _ignore,
+        cache_octets: int = CACHE_OCTETS,
+        max_sockets: int = MAX_SOCKETS,
+    ) -> None:
+        """Make a client.
+
+        Args:
+            nameservers: in order of preference; none: those of the machine's resolv.conf.
+            timeout: seconds per question, over all tries, name servers and aliases.
+            negative_ttl: seconds to keep a definite absence; 0: only within the message that asked. An alias on the
+                way to it with a smaller TTL shortens that.
+            clock: seconds that never run backwards.
+            random_id: returns an unpredictable number from 0 to 65535.
+            faults: told, in the thread of the engine, of exceptions there; the question concerned is Unavailable.
+            cache_octets: memory for answers, about.
+            max_sockets: sockets at the same time.
+
+        Raises:
+            NameserverError: resolv.conf is there and cannot be read.
+        """
+        self._settings = EngineSettings(
+            nameservers=tuple(nameservers) or system_nameservers(),
+            timeout=timeout,
+            clock=clock,
+            random_id=random_id,
+            faults=faults,
+            max_sockets=max_sockets,
+        )
+        self._negative_ttl = negative_ttl
+        self._lock = Lock()
+        self._cache = TtlCache(clock, cache_octets)
+        self._under_way: dict[Key, Lookup] = {}
+        self._engine: Engine | None = None
+        self._closed = False
+
+    @property
+    def queries_sent(self) -> int:
+        """Queries sent to name servers so far, repetitions, TCP and followed aliases included."""
+        engine = self._engine
+        return 0 if engine is None else engine.queries_sent
+
+    @property
+    def nameservers(self) -> tuple[Nameserver, ...]:
+        """The name servers in use."""
+        return self._settings.nameservers
+
+    def for_message(self, budget_seconds: float = DNS_BUDGET, max_queries: int = DNS_MAX_QUERIES) -> MessageResolver:
+        """Return a resolver for one message, with a budget of its own."""
+        return MessageResolver(self, budget_seconds=budget_seconds, max_queries=max_queries, clock=self._settings.clock)
+
+    def start(self, wire_name: bytes, rrtype: RRType) -> Answer | Lookup:
+        """Answer from the cache, or join or start the one lookup for this name and type; never blocks.
+
+        Args:
+            wire_name: from :func:`assay.dns.names.to_wire`.
+            rrtype: the type asked for.
+        """
+        key = (fold(wire_name), rrtype)
+        with self._lock:
+            if self._closed:
+                return _CLOSED
+            known = self._cache.get(key) or self._under_way.get(key)
+            if known is not None:
+                return known
+            if self._engine is None:
+                try:
+                    self._engine = Engine(self._settings, self._settled)
+                except (OSError, RuntimeError) as error:
+                    return Unavailable(f"the DNS client cannot start: {error}")
+            lookup = Lookup(wire_name, rrtype, self._settings.clock() + self._settings.timeout)
+            self._under_way[key] = lookup
+            self._engine.submit(lookup)
+            return lookup
+
+    def close(self) -> None:
+        """Stop the thread and close all sockets; whoever waits gets Unavailable, and so does everybody later."""
+        with self._lock:
+            engine = None if self._closed else self._engine
+            self._closed = True
+        if engine is not None:
+            engine.close()
+
+    def _settled(self, lookup: Lookup, answer: Answer, ttl: int) -> None:
+        """Keep the answer as long as is right and hand it out; in the thread of the engine."""
+        key = (fold(lookup.name), lookup.rrtype)
+        with self._lock:
+            self._under_way.pop(key, None)
+            match answer:
+                case Found():
+                    self._cache.put(key, answer, ttl)
+                case Absent():
+                    self._cache.put(key, answer, min(self._negative_ttl, ttl))
+                case Unavailable():
+                    pass
+                case _:
+                    assert_never(answer)
+        lookup.finish(answer)

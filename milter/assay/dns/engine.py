@@ -1,0 +1,327 @@
+"""The one thread of a worker that talks to name servers.
+
+It owns every socket and every question under way, so none of that needs a lock. Others hand in questions through a
+queue and wait for the answer. The schedule is fixed and learns nothing from past answers: name servers are asked one
+after the other at equal distances, and a late answer to an earlier attempt still counts until the question's deadline.
+"""
+
+import contextlib
+import heapq
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Thread
+from typing import Final, assert_never
+
+from assay.answers import Answer, Unavailable
+from assay.dns.attempt import Attempt
+from assay.dns.chain import Chain, Settled, follow
+from assay.dns.lookup import Lookup
+from assay.dns.nameservers import Nameserver
+from assay.dns.wire import RCode, WireError, is_truncated, parse_response
+
+MIN_ATTEMPTS: Final = 3
+"""Attempts per question with fewer name servers than that: a datagram may be lost, and so may the second."""
+
+SUSPECT_SECONDS: Final = 30.0
+"""How long a name server that was silent while another answered is asked after the others."""
+
+_FAULT_PAUSE: Final = 0.1
+"""Seconds of rest after a fault of the loop itself, so that a lasting one does not burn a processor."""
+
+_WITHOUT_EDNS: Final = frozenset({RCode.FORMERR, RCode.NOTIMP, RCode.BADVERS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What does not change while the engine runs.
+
+    Attributes:
+        nameservers: at least one, in order of preference.
+        timeout: seconds per question, over all name servers, attempts and aliases.
+        clock: seconds that never run backwards.
+        random_id: returns an unpredictable number from 0 to 65535.
+        faults: told of every exception that would otherwise be lost; must not block.
+        max_sockets: sockets open at the same time; questions beyond wait for one.
+    """
+
+    nameservers: tuple[Nameserver, ...]
+    timeout: float
+    clock: Callable[[], float]
+    random_id: Callable[[], int]
+    faults: Callable[[BaseException], None]
+    max_sockets: int
+
+
+class _Task:
+    """A question as the engine works on it."""
+
+    __slots__ = ("attempts", "chain", "done", "failed", "lookup", "next_at", "plan", "queued", "why")
+
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup = lookup
+        self.chain = Chain((lookup.name,))
+        self.done = False
+        self.queued = False
+        self.why = ""
+        self.next_at = lookup.deadline
+        self.attempts: list[Attempt] = []
+        self.plan: deque[int] = deque()
+        self.failed: set[int] = set()
+
+
+class Engine:
+    """Asks name servers; made at the first question, so always in the process that uses it."""
+
+    def __init__(self, settings: EngineSettings, settled: Callable[[Lookup, Answer, int], None]) -> None:
+        """Start the thread.
+
+        Args:
+            settings: see there.
+            settled: called in the engine's thread with each lookup, its answer and the TTL; it must finish the
+                lookup.
+
+        Raises:
+            OSError: no descriptor is left.
+            RuntimeError: no thread can be started.
+        """
+        self.queries_sent = 0
+        self._settings = settings
+        self._settled = settled
+        self._interval = settings.timeout / (max(MIN_ATTEMPTS, len(settings.nameservers)) + 1)
+        self._suspect_until: dict[int, float] = {}
+        self._tasks: set[_Task] = set()
+        self._attempts: dict[int, tuple[_Task, Attempt]] = {}
+        self._timers: list[tuple[float, int, _Task]] = []
+        self._timer_count = 0
+        self._waiting: deque[_Task] = deque()
+        self._inbox: deque[Lookup] = deque()
+        self._signalled = False
+        self._closing = False
+        with contextlib.ExitStack() as undo:
+            self._epoll = select.epoll()
+            undo.callback(self._epoll.close)
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            undo.callback(os.close, self._wake)
+            self._epoll.register(self._wake, select.EPOLLIN)
+            self._thread = Thread(target=self._run, name="assay-dns", daemon=True)
+            self._thread.start()
+            undo.pop_all()
+
+    def submit(self, lookup: Lookup) -> None:
+        """Hand in a question from any thread; returns at once. Not after :meth:`close`."""
+        self._inbox.append(lookup)
+        if not self._signalled:
+            self._signalled = True
+            os.eventfd_write(self._wake, 1)
+
+    def close(self) -> None:
+        """Give up all questions, stop the thread and close every descriptor. Once, and not from the thread itself."""
+        self._closing = True
+        os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        self._epoll.close()
+        os.close(self._wake)
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._turn()
+            except Exception as fault:  # noqa: BLE001 - without this thread every message would wait for ever
+                self._report(fault)
+                self._abandon(f"internal fault: {fault!r}")
+                time.sleep(_FAULT_PAUSE)
+        self._abandon("the DNS client is closed")
+
+    def _turn(self) -> None:
+        """Wait for something to happen and deal with it."""
+        clock = self._settings.clock
+        pause = max(0.0, self._timers[0][0] - clock()) if self._timers else None
+        for fd, _ in self._epoll.poll(pause):
+            if fd == self._wake:
+                os.eventfd_read(self._wake)
+            elif fd in self._attempts:  # an earlier event of this turn may have closed it
+                task, attempt = self._attempts[fd]
+                self._guarded(task, self._on_ready, attempt)
+        self._signalled = False  # before the queue is read: what comes later wakes us again
+        while self._inbox:
+            task = _Task(self._inbox.popleft())
+            self._tasks.add(task)
+            self._guarded(task, self._begin)
+        while self._timers and self._timers[0][0] <= clock():
+            task = heapq.heappop(self._timers)[2]
+            self._guarded(task, self._on_time)
+        while self._waiting and len(self._attempts) < self._settings.max_sockets:
+            task = self._waiting.popleft()
+            task.queued = False
+            self._guarded(task, self._advance)
+
+    def _guarded(self, task: _Task, step: Callable[..., None], *arguments: Attempt) -> None:
+        """Take one step for a question; a fault in it makes that question unavailable and disturbs no other."""
+        if task.done:
+            return
+        try:
+            step(task, *arguments)
+        except Exception as fault:  # noqa: BLE001 - as in _run
+            self._report(fault)
+            self._settle(task, Unavailable(f"internal fault: {fault!r}"))
+
+    def _begin(self, task: _Task) -> None:
+        self._ask_from_first(task)
+        self._set_timer(task)
+
+    def _on_time(self, task: _Task) -> None:
+        """The next name server's turn, or the end. Each question has one timer, which may come early."""
+        now = self._settings.clock()
+        if now >= task.lookup.deadline:
+            why = f"no answer within {self._settings.timeout:g} s"
+            self._settle(task, Unavailable(f"{why}; {task.why}" if task.why else why))
+            return
+        if now >= task.next_at:
+            self._advance(task)
+        self._set_timer(task)
+
+    def _set_timer(self, task: _Task) -> None:
+        if not task.done:
+            self._timer_count += 1  # breaks ties, since tasks have no order
+            heapq.heappush(self._timers, (min(task.next_at, task.lookup.deadline), self._timer_count, task))
+
+    def _ask_from_first(self, task: _Task) -> None:
+        """Plan the attempts for the end of the chain and make the first."""
+        now = self._settings.clock()
+        order = sorted(range(len(self._settings.nameservers)), key=lambda n: self._suspect_until.get(n, now) > now)
+        rounds = -(-MIN_ATTEMPTS // len(order))
+        task.plan = deque(order * rounds)
+        task.failed.clear()
+        self._advance(task)
+
+    def _advance(self, task: _Task) -> None:
+        """Ask the next name server of the plan; settle if none is left and nobody can answer any more."""
+        while task.plan:
+            if len(self._attempts) >= self._settings.max_sockets:
+                self._postpone(task)
+                return
+            server = task.plan.popleft()
+            if server not in task.failed and self._ask(task, server, stream=False, edns=True):
+                task.next_at = self._settings.clock() + self._interval
+                return
+        task.next_at = task.lookup.deadline
+        if not task.attempts:
+            self._settle(task, Unavailable(task.why))
+
+    def _postpone(self, task: _Task) -> None:
+        """No socket is free: a first attempt waits for one, a repetition for its next turn."""
+        if task.attempts:
+            task.next_at = self._settings.clock() + self._interval
+            return
+        task.next_at = task.lookup.deadline
+        if not task.queued:
+            task.queued = True
+            self._waiting.append(task)
+
+    def _ask(self, task: _Task, server: int, *, stream: bool, edns: bool) -> bool:
+        """Make one attempt; False if the system does not let us."""
+        attempt = Attempt(server, task.chain.names[-1], task.lookup.rrtype, stream=stream, edns=edns)
+        try:
+            attempt.send(self._settings.nameservers[server], self._settings.random_id())
+        except OSError as error:
+            self._note_failure(task, server, str(error))
+            return False
+        task.attempts.append(attempt)
+        self._attempts[attempt.fd] = (task, attempt)
+        self._epoll.register(attempt.fd, attempt.events)
+        self.queries_sent += 1
+        return True
+
+    def _on_ready(self, task: _Task, attempt: Attempt) -> None:
+        """Something has come on a socket, or it can be written to."""
+        try:
+            packet = attempt.receive()
+        except BlockingIOError:
+            return  # the event was for a socket that had this number before
+        except OSError as error:
+            self._suspect(attempt.server)
+            self._server_failed(task, attempt.server, str(error))
+            return
+        if packet is not None:
+            self._on_reply(task, attempt, packet)
+        elif attempt.stream:
+            self._epoll.modify(attempt.fd, attempt.events)
+
+    def _on_reply(self, task: _Task, attempt: Attempt, packet: bytes) -> None:
+        self._suspect_until.pop(attempt.server, None)
+        if is_truncated(packet) and not attempt.stream:
+            self._ask_again(task, attempt, stream=True, edns=attempt.edns)
+            return
+        try:
+            response = parse_response(packet)
+        except WireError as error:
+            self._server_failed(task, attempt.server, f"malformed answer: {error}")
+            return
+        if attempt.edns and response.rcode in _WITHOUT_EDNS:  # RFC 6891 7
+            self._ask_again(task, attempt, stream=attempt.stream, edns=False)
+            return
+        verdict = follow(response, task.lookup.rrtype, task.chain)
+        match verdict:
+            case Settled():
+                for silent in task.attempts:
+                    if silent.server != attempt.server:
+                        self._suspect(silent.server)
+                self._settle(task, verdict.answer, verdict.ttl)
+            case Chain():
+                task.chain = verdict
+                self._drop(task, task.attempts)
+                self._ask_from_first(task)
+            case Unavailable():
+                self._server_failed(task, attempt.server, verdict.why)
+            case _:
+                assert_never(verdict)
+
+    def _ask_again(self, task: _Task, attempt: Attempt, *, stream: bool, edns: bool) -> None:
+        """Repeat an attempt in another way, once, whatever else that server was sent."""
+        self._drop(task, [other for other in task.attempts if other.server == attempt.server])
+        if not self._ask(task, attempt.server, stream=stream, edns=edns):
+            self._server_failed(task, attempt.server, task.why)
+
+    def _server_failed(self, task: _Task, server: int, why: str) -> None:
+        """A name server gave no usable answer: go on without it, at once if no other is under way."""
+        self._note_failure(task, server, why)
+        self._drop(task, [attempt for attempt in task.attempts if attempt.server == server])
+        under_way = {attempt.server for attempt in task.attempts}
+        if not under_way or any(other not in under_way | task.failed for other in task.plan):
+            self._advance(task)
+
+    def _note_failure(self, task: _Task, server: int, why: str) -> None:
+        task.failed.add(server)
+        # what a server sends never stands in it: the reasons are our words and the system's
+        task.why = f"{self._settings.nameservers[server]}: {why}"
+
+    def _suspect(self, server: int) -> None:
+        self._suspect_until[server] = self._settings.clock() + SUSPECT_SECONDS
+
+    def _drop(self, task: _Task, attempts: list[Attempt]) -> None:
+        for attempt in tuple(attempts):
+            task.attempts.remove(attempt)
+            self._attempts.pop(attempt.fd, None)
+            attempt.close()  # takes it out of the epoll set, too
+
+    def _settle(self, task: _Task, answer: Answer, ttl: int = 0) -> None:
+        task.done = True
+        self._tasks.discard(task)
+        self._drop(task, task.attempts)
+        self._settled(task.lookup, answer, ttl)
+
+    def _abandon(self, why: str) -> None:
+        """Answer every question that is under way or handed in."""
+        while self._inbox:
+            self._tasks.add(_Task(self._inbox.popleft()))
+        for task in tuple(self._tasks):
+            with contextlib.suppress(Exception):  # the others must be answered, too
+                self._settle(task, Unavailable(why))
+
+    def _report(self, fault: BaseException) -> None:
+        with contextlib.suppress(Exception):
+            self._settings.faults(fault)

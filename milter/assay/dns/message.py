@@ -1,0 +1,129 @@
+"""The resolver of one message: what it asked, what it was told, and how much it may ask."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
+
+from assay.answers import Absent, Answer, Found, RRType, Unavailable
+from assay.dns.names import fold, to_wire
+from assay.trace import Query
+
+
+class Pending(Protocol):
+    """An answer that will come."""
+
+    def wait(self, seconds: float) -> Answer | None:
+        """Wait at most so many seconds; None if there is no answer by then. May be called again, by any thread."""
+        ...
+
+
+class Source(Protocol):
+    """Where answers come from; :class:`assay.dns.client.DnsClient` is one."""
+
+    def start(self, wire_name: bytes, rrtype: RRType) -> Answer | Pending:
+        """Answer, or start to look for the answer; never blocks."""
+        ...
+
+
+class MessageResolver:
+    """The :class:`assay.answers.Resolver` of one message. Thread-safe.
+
+    The same name and type gets the same answer for the whole message, also one with TTL 0 and an Unavailable. The
+    budget counts names and types, wherever their answers come from, and the seconds during which somebody was blocked
+    in :meth:`resolve`, so that what a message may ask does not depend on what others asked before it. Once it is used
+    up, every question whose answer the message does not have yet is Unavailable at once.
+    """
+
+    def __init__(self, source: Source, *, budget_seconds: float, max_queries: int, clock: Callable[[], float]) -> None:
+        """Make a resolver.
+
+        Args:
+            source: the client of the worker.
+            budget_seconds: of waiting.
+            max_queries: different questions.
+            clock: seconds that never run backwards.
+        """
+        self._source = source
+        self._budget = budget_seconds
+        self._max_queries = max_queries
+        self._clock = clock
+        self._lock = Lock()
+        self._started: dict[tuple[bytes, RRType], Answer | Pending] = {}
+        self._answers: dict[tuple[bytes, RRType], Query] = {}
+        self._blocked = 0
+        self._blocked_since = 0.0
+        self._waited = 0.0
+
+    @property
+    def queries(self) -> int:
+        """How many different questions the message asked, prefetched ones included."""
+        return len(self._started)
+
+    @property
+    def answers(self) -> tuple[Query, ...]:
+        """Every question that was resolved, with its answer, in the order in which the answers were first given."""
+        with self._lock:
+            return tuple(self._answers.values())
+
+    def resolve(self, name: bytes, rrtype: RRType) -> Answer:
+        """Answer, waiting for it within the client's time per question and what is left of the budget."""
+        wire_name = to_wire(name)
+        if wire_name is None:
+            return self._give(name, rrtype, Absent(nxdomain=True))
+        with self._lock:
+            given = self._answers.get((name.lower(), rrtype))
+            if given is not None:
+                return given.answer
+            found = self._start(wire_name, rrtype)
+        if not isinstance(found, Found | Absent | Unavailable):
+            found = self._wait(found)
+        return self._give(name, rrtype, found)
+
+    def prefetch(self, name: bytes, rrtype: RRType) -> None:
+        """Start the query, within the budget, and return at once."""
+        wire_name = to_wire(name)
+        if wire_name is not None:
+            with self._lock:
+                self._start(wire_name, rrtype)
+
+    def _start(self, wire_name: bytes, rrtype: RRType) -> Answer | Pending:
+        """Find or start the question; with the lock held."""
+        key = (fold(wire_name), rrtype)
+        started = self._started.get(key)
+        if started is not None:
+            return started
+        if len(self._started) >= self._max_queries:
+            return Unavailable(f"budget of {self._max_queries} DNS queries for this message used up")
+        if self._left() <= 0:
+            return self._out_of_time()
+        started = self._started[key] = self._source.start(wire_name, rrtype)
+        return started
+
+    def _wait(self, pending: Pending) -> Answer:
+        """Wait for an answer and count the seconds once, however many threads wait at the same time."""
+        with self._lock:
+            left = max(0.0, self._left())
+            if not self._blocked:
+                self._blocked_since = self._clock()
+            self._blocked += 1
+        try:
+            answer = pending.wait(left)
+        finally:
+            with self._lock:
+                self._blocked -= 1
+                if not self._blocked:
+                    self._waited += self._clock() - self._blocked_since
+        return self._out_of_time() if answer is None else answer
+
+    def _left(self) -> float:
+        """Return the seconds left of the budget; with the lock held."""
+        running = self._clock() - self._blocked_since if self._blocked else 0.0
+        return self._budget - self._waited - running
+
+    def _out_of_time(self) -> Unavailable:
+        return Unavailable(f"budget of {self._budget:g} s for the DNS of this message used up")
+
+    def _give(self, name: bytes, rrtype: RRType, answer: Answer) -> Answer:
+        """Note the answer; another thread may have been told first, and then that holds."""
+        with self._lock:
+            return self._answers.setdefault((name.lower(), rrtype), Query(name, rrtype, answer)).answer
