@@ -1,0 +1,225 @@
+"""The grammar of SPF records, strictly (RFC 7208 4.6.1, 7.1, 12).
+
+pyspf forgives much that the grammar forbids (``%{d!}``, ``%{d0}``, an unclosed ``%{``, control characters), forbids
+some that it allows (an unknown modifier twice, a final ``%%``), and minds the case of modifiers and of a macro's ``R``.
+So a record is read here as a whole before pyspf sees any term of it: what passes means the same to both.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPV4LENGTH, IPV6LENGTH, AddressValueError, IPv4Address, IPv6Address
+from urllib.parse import quote
+
+from assay.errors import AssayError
+from assay.limits import MAX_NAME_OCTETS, MAX_SPF_RECORD_OCTETS
+
+
+class SpfSyntaxError(AssayError):
+    """A record or a macro string breaks the grammar; the message says where."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Macro:
+    """One macro-expand (RFC 7208 7.1).
+
+    Attributes:
+        letter: lower case; ``%``, ``_`` and ``-`` for the three escapes, which take no transformer.
+        escape: the letter was upper case: the expansion is URL-escaped.
+        keep: how many parts from the right remain; 0 for all.
+        reverse: the parts are reversed before that.
+        delimiters: the characters at which the value is split.
+    """
+
+    letter: str
+    escape: bool = False
+    keep: int = 0
+    reverse: bool = False
+    delimiters: str = "."
+
+    def transform(self, value: str) -> str:
+        """Apply the transformers to the value of the letter (RFC 7208 7.3)."""
+        parts = re.split(f"[{re.escape(self.delimiters)}]", value)
+        if self.reverse:
+            parts.reverse()
+        text = ".".join(parts[-self.keep :])
+        # Values are octets, read as Latin-1 where they are not ASCII (a PTR name)
+        return quote(text, safe="", encoding="latin-1") if self.escape else text
+
+
+MacroString = tuple[str | Macro, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpfRecord:
+    """A record that keeps the grammar.
+
+    Attributes:
+        directives: in order, as published, those after ``all`` included.
+        redirect: the domain-spec of redirect=, None without.
+        exp: the domain-spec of exp=, None without.
+    """
+
+    directives: tuple[str, ...]
+    redirect: str | None = None
+    exp: str | None = None
+
+
+_MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"[+?~-]?([a-z][a-z0-9]*)((?:[:/].*)?)", re.IGNORECASE)
+# RFC 7208 12: dual-cidr-length; a prefix has no leading zero (5.6)
+_DUAL_CIDR = re.compile(r"(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?\Z")
+_NETWORK = re.compile(r":([0-9a-f:.]+)(?:/(0|[1-9][0-9]{0,2}))?", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"(?P<literal>[ -$&-~]+)"
+    r"|%(?P<plain>[%_-])"
+    r"|%\{(?P<letter>[a-z])(?P<digits>[0-9]*)(?P<reverse>r?)(?P<delimiters>[-.+,/_=]*)\}",
+    re.IGNORECASE,
+)
+_TOPLABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+_MAX_DIGITS = 4  # More parts than any value has: the same as all
+
+
+def is_spf(text: bytes) -> bool:
+    """Whether a TXT record is an SPF record: its version section is exactly ``v=spf1`` (RFC 7208 4.5)."""
+    return text[:7].lower() in (b"v=spf1", b"v=spf1 ")
+
+
+def parse_record(text: bytes) -> SpfRecord:
+    """Read a whole record: an error anywhere in it counts (RFC 7208 4.6).
+
+    Args:
+        text: a record for which :func:`is_spf` is true.
+
+    Raises:
+        SpfSyntaxError: it breaks the grammar, or is longer than :data:`MAX_SPF_RECORD_OCTETS`.
+    """
+    if len(text) > MAX_SPF_RECORD_OCTETS:
+        raise SpfSyntaxError(f"longer than {MAX_SPF_RECORD_OCTETS} octets")
+    record = text.decode("latin-1")
+    if not record.isascii() or not record.isprintable():
+        # RFC 7208 3.1, 4.6.1: terms are visible ASCII, separated by spaces only
+        raise SpfSyntaxError("a character that is not printable ASCII")
+    directives: list[str] = []
+    known: dict[str, str] = {}
+    for term in record.split(" ")[1:]:
+        modifier = _MODIFIER.fullmatch(term)
+        if modifier is None:
+            if term:
+                _check_directive(term)
+                directives.append(term)
+            continue
+        name, value = modifier[1].lower(), modifier[2]
+        if name not in ("redirect", "exp"):
+            parse_macros(value)  # RFC 7208 6: ignored, however often, but its syntax counts
+        elif name in known:
+            raise SpfSyntaxError(f"{name}= appears twice")  # RFC 7208 6
+        else:
+            _check_domain_spec(value)
+            known[name] = value
+    return SpfRecord(directives=tuple(directives), redirect=known.get("redirect"), exp=known.get("exp"))
+
+
+def parse_macros(text: str, *, explanation: bool = False) -> MacroString:
+    """Read a macro-string; text and macros in order.
+
+    Args:
+        text: printable ASCII.
+        explanation: it is the text behind exp=, where ``c``, ``r`` and ``t`` are allowed too (RFC 7208 7.2).
+
+    Raises:
+        SpfSyntaxError: a ``%`` begins no macro, or the macro has an unknown letter or transformer.
+    """
+    tokens: list[str | Macro] = []
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise SpfSyntaxError(f'no macro at "{text[position : position + 10]}"')
+        position = token.end()
+        if token["literal"]:
+            tokens.append(token["literal"])
+        elif token["plain"]:
+            tokens.append(Macro(letter=token["plain"]))
+        else:
+            tokens.append(_macro(token, "slodipvhcrt" if explanation else "slodipvh"))
+    return tuple(tokens)
+
+
+def _macro(token: re.Match[str], letters: str) -> Macro:
+    letter, digits = token["letter"].lower(), token["digits"].lstrip("0")
+    if letter not in letters:
+        raise SpfSyntaxError(f'no macro letter here: "{token[0][:10]}"')
+    if token["digits"] and not digits:
+        raise SpfSyntaxError(f'zero parts asked for in "{token[0][:10]}"')  # RFC 7208 7.3
+    return Macro(
+        letter=letter,
+        escape=letter != token["letter"],
+        keep=int(digits) if 0 < len(digits) <= _MAX_DIGITS else 0,
+        reverse=bool(token["reverse"]),
+        delimiters=token["delimiters"] or ".",
+    )
+
+
+def target_name(parts: Iterable[str]) -> str:
+    """Join an expanded domain-spec to the name that is asked for (RFC 7208 7.3).
+
+    Returns:
+        The name without a final dot, labels removed from the left until it has at most 253 octets. Still it may be no
+        name that DNS can hold.
+    """
+    name = "".join(parts).removesuffix(".")
+    while len(name) > MAX_NAME_OCTETS and "." in name:
+        name = name.partition(".")[2]
+    return name
+
+
+def _check_directive(term: str) -> None:
+    directive = _DIRECTIVE.fullmatch(term)
+    name, rest = (directive[1].lower(), directive[2]) if directive is not None else ("", "")
+    match name:
+        case "all":
+            if rest:
+                raise SpfSyntaxError(f'"all" takes nothing: "{term[:40]}"')
+        case "include" | "exists":
+            _check_domain_spec(rest.removeprefix(":"))
+        case "ptr":
+            if rest:
+                _check_domain_spec(rest.removeprefix(":"))
+        case "a" | "mx":
+            _check_address_spec(term, rest)
+        case "ip4" | "ip6":
+            _check_network(term, rest, name)
+        case _:
+            raise SpfSyntaxError(f'unknown mechanism "{term[:40]}"')
+
+
+def _check_address_spec(term: str, rest: str) -> None:
+    cidr = _DUAL_CIDR.search(rest)
+    assert cidr is not None, "it also matches nothing at the end"
+    if int(cidr[1] or 0) > IPV4LENGTH or int(cidr[2] or 0) > IPV6LENGTH:
+        raise SpfSyntaxError(f'prefix length out of range in "{term[:40]}"')
+    if rest := rest[: cidr.start()]:
+        _check_domain_spec(rest.removeprefix(":"))
+
+
+def _check_network(term: str, rest: str, name: str) -> None:
+    address = IPv4Address if name == "ip4" else IPv6Address
+    network = _NETWORK.fullmatch(rest)
+    try:
+        fits = network is not None and int(network[2] or 0) <= address(network[1]).max_prefixlen
+    except AddressValueError:
+        fits = False
+    if not fits:
+        raise SpfSyntaxError(f'no {name} network: "{term[:40]}"')
+
+
+def _check_domain_spec(text: str) -> None:
+    """Refuse what is no domain-spec: it ends in a macro, or in a dot and a top label (RFC 7208 7.1)."""
+    tokens = parse_macros(text)
+    last = tokens[-1] if tokens else ""
+    if isinstance(last, Macro):
+        return
+    _, dot, label = last.removesuffix(".").rpartition(".")
+    if not dot or label.isdigit() or _TOPLABEL.fullmatch(label) is None:
+        raise SpfSyntaxError(f'no domain name: "{text[:40]}"')
