@@ -1,7 +1,32 @@
-"""What a policy can decide: dispositions, override reasons, replies, decisions."""
+"""What a policy decides about, and what it can decide: cases, dispositions, override reasons, replies, decisions."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from assay.facts import Client
+from assay.results import AuthResults
+
+
+class Mode(StrEnum):
+    """Whether decisions are carried out, or only stamped and logged."""
+
+    MONITOR = "monitor"
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One message, as far as a policy looks at it.
+
+    Attributes:
+        indirect_signs: the names of the header fields that lists and resenders write (List-Id, List-Post,
+            Resent-From, Resent-Sender), as far as the message carries them. ARC sets are seen in ``results.arc``.
+    """
+
+    results: AuthResults
+    client: Client
+    indirect_signs: tuple[str, ...] = ()
 
 
 class Disposition(StrEnum):
@@ -32,6 +57,10 @@ class Reply:
     text: str
 
 
+INTERNAL_ERROR: Final = Reply(451, "4.3.0", "internal error, please try again later")
+"""For a fault of our own: always deferred, whatever the policy says."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do with the message, and which rule says so.
@@ -40,9 +69,13 @@ class Decision:
         disposition: what is done. In monitor mode always ``none``.
         would: what enforce mode would have done; equal to ``disposition`` in enforce mode.
         rule: the name of the rule that decided.
-        reason: one sentence.
-        override: set exactly where ``would`` or ``disposition`` differs from what the owner asked for.
+        reason: one sentence, printable ASCII, made of our own words, domains and addresses.
+        override: set exactly where the owner of a policy record asked for something else than ``disposition``, before
+            t=y lowered it (RFC 9990's policy_override_reason). None where no record applies, and for a DMARC pass.
+        comment: what the report says next to ``override``; empty without one.
         reply: for reject and tempfail, None otherwise.
+        quarantine_field: the header field to write instead of holding the message; None: hold it. Only with the
+            disposition ``quarantine``.
     """
 
     disposition: Disposition
@@ -50,4 +83,6 @@ class Decision:
     rule: str
     reason: str
     override: Override | None = None
+    comment: str = ""
     reply: Reply | None = None
+    quarantine_field: str | None = None
