@@ -1,0 +1,82 @@
+"""The files that an administrator copies: the unit of systemd and the lines for Postfix and Sendmail."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.process import program
+
+ROOT = Path(__file__).parent.parent
+UNIT = ROOT / "systemd" / "assay.service"
+MAX_EXPOSURE = 2.0
+"""Of systemd-analyze security, where 10 is no sandbox at all. What is left is the network, which a milter needs."""
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit with a program that exists here; nothing else is changed."""
+    text = UNIT.read_text("utf-8")
+    installed = tmp_path / "assay.service"
+    installed.write_text(re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", text), "utf-8")
+    return installed
+
+
+def directives() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in UNIT.read_text("utf-8").splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            found.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.mark.real
+def test_systemd_takes_the_unit_without_a_word(unit: Path) -> None:
+    done = subprocess.run([program("systemd-analyze"), "verify", unit], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.real
+def test_the_sandbox_is_tight(unit: Path) -> None:
+    done = subprocess.run(
+        [program("systemd-analyze"), "security", "--offline=true", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    exposure = re.search(r"Overall exposure level for assay\.service: ([0-9.]+)", done.stdout)
+
+    assert exposure is not None, done.stdout + done.stderr
+    assert float(exposure[1]) <= MAX_EXPOSURE
+
+
+def test_a_stop_lets_workers_finish() -> None:
+    unit = directives()
+
+    assert unit["KillMode"] == ["mixed"]
+    assert int(unit["TimeoutStopSec"][0]) > stop_timeout()
+
+
+def stop_timeout() -> float:
+    from assay.config.model import ConfigFile  # noqa: PLC0415 - the default is what this test is about
+
+    default = ConfigFile.model_fields["stop_timeout"].default
+    assert isinstance(default, int | float)
+    return default
+
+
+def test_sendmail_defers_while_the_milter_is_away_and_waits_longer_than_the_dns() -> None:
+    [line] = [
+        line
+        for line in (ROOT / "conf" / "sendmail.mc").read_text("utf-8").splitlines()
+        if line.startswith("INPUT_MAIL_FILTER")
+    ]
+
+    assert line.startswith("INPUT_MAIL_FILTER(`assay', `S=inet:8894@127.0.0.1, F=T, T=")
+    read = re.search(r"R:(\d+)s", line)
+    assert read is not None
+    assert int(read[1]) > 20
