@@ -4,7 +4,6 @@ Only the daemon and the commands import this. A line is one ``write`` to the ope
 threads and forked workers share the descriptor safely.
 """
 
-import io
 import json
 import os
 import re
@@ -98,7 +97,7 @@ def configure(
     if not journal:
         processors.append(structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"))
     processors += [structlog.processors.format_exc_info, render]
-    sink: Sink = io.FileIO(2, "w", closefd=False) if stream is None else stream
+    sink: Sink = _StandardError() if stream is None else stream
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -160,6 +159,13 @@ def _mail_from(facts: MessageFacts, spf: SpfResult | None) -> str:
         return spf.domain.name
     path = facts.envelope.mail_from
     return _text(path if path == b"<>" else path.rpartition(b"@")[2].rstrip(b">")) or "-"
+
+
+class _StandardError:
+    """The descriptor itself: no buffer that would hand the same line to two processes after a fork."""
+
+    def write(self, data: memoryview, /) -> int:
+        return os.write(2, data)
 
 
 class _LineLogger:

@@ -45,8 +45,8 @@ def printable(text: str, limit: int = MAX_VALUE) -> str:
     Controls, NUL and everything beyond ASCII are dropped.
     """
     # Four times the limit is enough of a very long text, and bounds the work; what is dropped is dropped for good.
-    words = text[: 4 * limit].split()
-    return _UNPRINTABLE.sub("", " ".join(words))[:limit].strip()
+    words = (_UNPRINTABLE.sub("", word) for word in text[: 4 * limit].split())
+    return " ".join(filter(None, words))[:limit].strip()
 
 
 def explanation(text: str, limit: int = MAX_VALUE) -> str:
