@@ -39,7 +39,7 @@ class Domain:
                 text = text.decode()
             except UnicodeDecodeError as error:
                 raise DomainError("not UTF-8") from error
-        name = text.removesuffix(".").lower() if text.isascii() else _to_ascii(text.removesuffix("."))
+        name = (text.lower() if text.isascii() else _to_ascii(text)).removesuffix(".")
         if len(name) > MAX_NAME_OCTETS:
             raise DomainError(f"longer than {MAX_NAME_OCTETS} octets")
         for label in name.split("."):
@@ -72,10 +72,14 @@ class Domain:
 
 
 def _to_ascii(text: str) -> str:
-    if len(text) > MAX_NAME_OCTETS:
-        # idna is slow on long input and the A-label form is never shorter
+    """Map to lower case and to the one full stop (UTS 46), then make an A-label of each label that needs it."""
+    if len(text) > MAX_NAME_OCTETS + 1:
+        # mapping is slow on long input; no name that somebody means gets shorter by it
         raise DomainError(f"longer than {MAX_NAME_OCTETS} octets")
     try:
-        return idna.encode(text, uts46=True).decode("ascii")
+        # Label by label: idna as a whole refuses names in use that are no IDNA labels, "_spf" and "r3---sn".
+        labels = idna.uts46_remap(text, std3_rules=False).split(".")
+        return ".".join(label if label.isascii() else idna.alabel(label).decode("ascii") for label in labels)
     except (idna.IDNAError, UnicodeError) as error:
-        raise DomainError(f"not an internationalised domain name: {error}") from error
+        # idna's own words quote the name, which is a stranger's
+        raise DomainError("not an internationalised domain name") from error

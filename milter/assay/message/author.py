@@ -1,0 +1,217 @@
+"""The author domains of a message: the From field, read by its whole grammar (RFC 5322 3.4, RFC 6854, standards C.2).
+
+What a mail reader shows and what we judge must be the same mailbox. So nothing is searched for in the text; the field
+is a mailbox list to its last token, or it is unusable. Departures from the grammar, each with its reason:
+
+* Raw octets from 0x80 in a display name or a comment are taken as text, with and without SMTPUTF8: old mailers write
+  them, and no such octet can end a token. In an address they need SMTPUTF8 and must be UTF-8; everything else there is
+  unparsable (standards H.2 F11). One exception: where the field is no UTF-8 and a backslash follows such an octet, a
+  reader that knows the charset (Shift_JIS, Big5) may see one character where we see an escape, and the two would
+  disagree where the quotes end. That is unparsable.
+* Dots may stand anywhere in a local part (``a..b@``, ``a.@``): large providers have issued such addresses, and the
+  domain is clear.
+* A source route (RFC 5322 4.4, obsolete) is unparsable: no mailer has written one for decades, and readers disagree
+  which of its domains they show (F6).
+* A mailbox without a domain (``root``) is internal mail only where it is made of letters, digits, ``.``, ``_``, ``+``
+  and ``-``: a quoted string or an encoded word there may show a whole address to the reader.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from assay.domain import Domain
+from assay.errors import DomainError
+from assay.facts import HeaderField
+from assay.limits import MAX_AUTHOR_DOMAINS, MAX_FROM_MAILBOXES, MAX_FROM_OCTETS
+from assay.message.lexer import LexError, Token, TokenKind, tokenize
+from assay.message.literal import is_address_literal
+from assay.results import FromProblem
+
+_BARE_NAME = re.compile(rb"[A-Za-z0-9._+-]++")
+_SPLIT_CHARACTER = re.compile(rb"[\x80-\xff]\\")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What the From field says.
+
+    Attributes:
+        domains: the distinct domains, in the order of their first mailbox. Empty with ``problem`` None: the field is
+            sound, but no mailbox has a domain that DMARC could know (standards C.2.3: internal mail is not held).
+        problem: why the field is unusable; ``domains`` is then empty.
+    """
+
+    domains: tuple[Domain, ...]
+    problem: FromProblem | None
+
+
+class _Unparsable(Exception):  # noqa: N818 - control flow inside of this file, never seen outside
+    """The field is no mailbox list."""
+
+
+def parse_author(headers: Sequence[HeaderField], *, smtputf8: bool = False) -> Author:
+    """Read the author domains of a message.
+
+    A field counts as From whatever the case of its name and the white space around it (H.2 F2). Groups are flattened
+    (F9). Encoded words are never decoded (F5). Where some mailboxes have a usable domain and others none
+    (``root@localhost, ceo@brand.example``), the field is unparsable: no genuine mail mixes the two.
+
+    Args:
+        headers: every field of the message.
+        smtputf8: the envelope announced internationalised mail (RFC 6531 3.4).
+
+    Returns:
+        The author; for any octets whatever, and in time linear in their number.
+    """
+    fields = [field.value for field in headers if field.name.strip().lower() == b"from"]
+    if len(fields) != 1:
+        return Author((), FromProblem.REPEATED if fields else FromProblem.MISSING)
+    try:
+        mailboxes = _MailboxList(fields[0], smtputf8=smtputf8).read()
+        domains = _distinct(mailboxes)
+    except _Unparsable:
+        return Author((), FromProblem.UNPARSABLE)
+    if not mailboxes:
+        return Author((), FromProblem.EMPTY_GROUP)
+    if len(domains) > MAX_AUTHOR_DOMAINS:
+        return Author((), FromProblem.TOO_MANY)
+    return Author(domains, None)
+
+
+def _distinct(mailboxes: list[Domain | None]) -> tuple[Domain, ...]:
+    domains = tuple(dict.fromkeys(domain for domain in mailboxes if domain is not None))
+    if domains and None in mailboxes:
+        raise _Unparsable
+    return domains
+
+
+class _MailboxList:
+    """One From field while it is read: its tokens, and how far the reading came."""
+
+    def __init__(self, value: bytes, *, smtputf8: bool) -> None:
+        if len(value) > MAX_FROM_OCTETS or (_SPLIT_CHARACTER.search(value) and not _is_utf8(value)):
+            raise _Unparsable
+        try:
+            self._tokens = tuple(tokenize(value))
+        except LexError:
+            raise _Unparsable from None
+        self._position = 0
+        self._smtputf8 = smtputf8
+
+    def read(self) -> list[Domain | None]:
+        """Return the domain of each mailbox, None for one that has no usable domain; empty only for empty groups.
+
+        Raises:
+            _Unparsable: it is no mailbox list, address list or group list.
+        """
+        mailboxes: list[Domain | None] = []
+        in_group = False
+        empty_group = False
+        while self._position < len(self._tokens):
+            if self._take(b","):  # empty elements: RFC 5322 4.4, obs-mbox-list
+                continue
+            if in_group and self._take(b";"):
+                in_group = False
+                empty_group = True
+                self._end_of_element(in_group=False)
+                continue
+            words = self._words()
+            if not in_group and words and self._take(b":"):
+                in_group = True
+                continue
+            mailboxes.append(self._mailbox(words))
+            if len(mailboxes) > MAX_FROM_MAILBOXES:
+                raise _Unparsable
+            self._end_of_element(in_group=in_group)
+        if in_group or not (mailboxes or empty_group):
+            raise _Unparsable
+        return mailboxes
+
+    def _peek(self) -> bytes:
+        """Return the separator that comes next; empty at the end and before any other token."""
+        if self._position < len(self._tokens):
+            token = self._tokens[self._position]
+            if token.kind is TokenKind.SEPARATOR:
+                return token.text
+        return b""
+
+    def _take(self, separator: bytes) -> bool:
+        if self._peek() != separator:
+            return False
+        self._position += 1
+        return True
+
+    def _end_of_element(self, *, in_group: bool) -> None:
+        """Check that the element that was just read is followed by another one or by an end."""
+        ended = self._position == len(self._tokens) or self._peek() == b"," or (in_group and self._peek() == b";")
+        if not ended:
+            raise _Unparsable
+
+    def _words(self) -> tuple[Token, ...]:
+        """Take words, quoted strings and dots: a display name, or a local part."""
+        start = self._position
+        while self._position < len(self._tokens) and (
+            self._tokens[self._position].kind in (TokenKind.WORD, TokenKind.QUOTED) or self._peek() == b"."
+        ):
+            self._position += 1
+        return self._tokens[start : self._position]
+
+    def _mailbox(self, words: tuple[Token, ...]) -> Domain | None:
+        if not self._take(b"<"):
+            return self._address(words)
+        # the words before the bracket were the display name, and are of no further interest
+        domain = self._address(self._words())
+        if not self._take(b">"):
+            raise _Unparsable
+        return domain
+
+    def _address(self, local: tuple[Token, ...]) -> Domain | None:
+        """Read the rest of an addr-spec (RFC 5322 3.4.1) whose local part was taken."""
+        if self._take(b"@"):
+            self._check_local_part(local)
+            return self._domain()
+        if _BARE_NAME.fullmatch(b"".join(token.text for token in local)) is None or _adjacent_words(local):
+            raise _Unparsable
+        return None
+
+    def _check_local_part(self, local: tuple[Token, ...]) -> None:
+        if all(token.text == b"." for token in local) or _adjacent_words(local):
+            raise _Unparsable
+        self._check_charset(b"".join(token.text for token in local))
+
+    def _check_charset(self, text: bytes) -> None:
+        if not text.isascii() and not (self._smtputf8 and _is_utf8(text)):
+            raise _Unparsable
+
+    def _domain(self) -> Domain | None:
+        if self._position < len(self._tokens) and self._tokens[self._position].kind is TokenKind.LITERAL:
+            literal = self._tokens[self._position].text
+            self._position += 1
+            if not is_address_literal(literal[1:-1].strip()):
+                raise _Unparsable
+            return None
+        labels = self._words()
+        if _adjacent_words(labels):
+            raise _Unparsable
+        text = b"".join(token.text for token in labels)
+        self._check_charset(text)
+        try:
+            domain = Domain.parse(text)
+        except DomainError:
+            raise _Unparsable from None
+        return domain if len(domain.labels) > 1 else None
+
+
+def _adjacent_words(tokens: tuple[Token, ...]) -> bool:
+    """Whether two words follow each other without a dot: right in a display name, never in an address."""
+    return any(first.text != b"." and second.text != b"." for first, second in pairwise(tokens))
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
