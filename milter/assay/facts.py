@@ -38,12 +38,20 @@ class Envelope:
         mail_from: the argument of MAIL as typed, angle brackets included (``b"<>"``: the null sender).
         parameters: the ESMTP parameters of MAIL, such as ``b"SMTPUTF8"``.
         authenticated: the login of an authenticated client (macro ``{auth_authen}``), None without.
+        mail_addr: the MTA's own reading of the path (macro ``{mail_addr}``), None where it sent none. Where it names
+            another domain than ours, neither is believed (standards G.5.10).
     """
 
     helo: bytes
     mail_from: bytes
     parameters: tuple[bytes, ...] = ()
     authenticated: str | None = None
+    mail_addr: str | None = None
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether the sender announced internationalised mail (RFC 6531 3.4)."""
+        return any(parameter.upper() == b"SMTPUTF8" for parameter in self.parameters)
 
 
 @dataclass(frozen=True, slots=True)

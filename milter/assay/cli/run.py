@@ -1,0 +1,31 @@
+"""``assay run``: the daemon, in the foreground."""
+
+from pathlib import Path
+
+import click
+
+from assay import log
+from assay.cli.exit_codes import ExitCode
+from assay.cli.options import config_option, fail
+from assay.daemon.listener import ListenError
+from assay.daemon.setup import load_setup
+from assay.daemon.supervisor import Supervisor
+from assay.daemon.workers import run_worker
+from assay.errors import ConfigurationError
+
+
+@click.command()
+@config_option
+def run(config_path: Path | None) -> None:
+    """Run the milter until SIGTERM; SIGHUP or SIGUSR1 reads the configuration and the policies again."""
+    try:
+        setup = load_setup(config_path)
+    except ConfigurationError as error:
+        fail(error)
+    log.configure(setup.config.log.format, setup.config.log.level)
+    supervisor = Supervisor(setup, reload=lambda: load_setup(setup.config.source), serve=run_worker)
+    try:
+        code = supervisor.run()
+    except ListenError as error:
+        fail(error, ExitCode.FINDING)
+    raise SystemExit(code)

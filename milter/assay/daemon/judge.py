@@ -1,0 +1,168 @@
+"""The one place where a message is judged: facts and DNS answers in, results, decision, stamp and trace out.
+
+The daemon, ``assay check``, ``assay demo``, the tests and the benchmarks call :func:`judge`; nobody else decides.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+
+from assay.answers import Answer, Resolver, RRType
+from assay.clock import Clock
+from assay.facts import Client, Envelope, MessageFacts
+from assay.message.author import parse_author
+from assay.message.header import indirect_signs
+from assay.policy.engine import decide
+from assay.policy.model import Case, Decision, Disposition
+from assay.policy.policies import Policies
+from assay.results import AuthResults
+from assay.stamp.stamp import Stamp, make_exempt_stamp, make_stamp
+from assay.trace import Query, Step, Trace
+from assay.verify.arc import verify_arc
+from assay.verify.dkim import verify_dkim
+from assay.verify.dmarc import verify_dmarc
+from assay.verify.options import VerifyOptions
+from assay.verify.spf import verify_spf
+
+
+class Exempt(StrEnum):
+    """Why a message is not judged."""
+
+    NETWORK = "network"
+    AUTHENTICATED = "authenticated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What to judge by; made of the configuration and the policy files, never changed while a worker lives.
+
+    Attributes:
+        exempt_networks: clients in them are not judged.
+        exempt_authenticated: authenticated clients are not judged.
+        keep_results: incoming fields with our authserv-id stay on exempt mail (re-injection from a content filter).
+        own_ids: further authserv-ids of ours, whose incoming fields are removed.
+    """
+
+    policies: Policies
+    options: VerifyOptions = field(default_factory=VerifyOptions)
+    exempt_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    exempt_authenticated: bool = True
+    keep_results: bool = False
+    own_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Everything that is known after the judging of one message.
+
+    Attributes:
+        results: None for exempt mail, which is not judged.
+        decision: what to do.
+        hold: a quarantine is carried out by the MTA's hold queue; otherwise by the header field in ``stamp``.
+        stamp: what to write into and to remove from the message.
+        trace: every step, in order.
+        answers: every answer of the DNS that was used, each question once: enough to judge the message again.
+        exempt: why it was not judged, None if it was.
+    """
+
+    results: AuthResults | None
+    decision: Decision
+    hold: bool
+    stamp: Stamp
+    trace: tuple[Step, ...]
+    answers: tuple[Query, ...]
+    exempt: Exempt | None = None
+
+
+def exemption(client: Client, envelope: Envelope, settings: Settings) -> Exempt | None:
+    """Say why mail of this client is not judged, None if it is.
+
+    A client without an address is a process on this machine (standards G.2: family unknown or unix), and counts as
+    one on the loopback network.
+    """
+    if settings.exempt_authenticated and envelope.authenticated is not None:
+        return Exempt.AUTHENTICATED
+    if client.address is None:
+        if any(network.is_loopback for network in settings.exempt_networks):
+            return Exempt.NETWORK
+    elif any(client.address in network for network in settings.exempt_networks):
+        return Exempt.NETWORK
+    return None
+
+
+def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Clock) -> Judgement:
+    """Judge one message.
+
+    Args:
+        facts: all that is known of it.
+        resolver: the message's own; answers that were prefetched are taken from it.
+        settings: policies and options.
+        clock: read once, so that every time-dependent rule sees the same instant.
+
+    Returns:
+        The judgement. Bad mail and a failing DNS are values in it; an exception is a fault of ours, and the caller
+        defers the message.
+    """
+    exempt = exemption(facts.client, facts.envelope, settings)
+    if exempt is not None:
+        return Judgement(
+            results=None,
+            decision=Decision(
+                disposition=Disposition.NONE, would=Disposition.NONE, rule="exempt", reason=f"exempt: {exempt}"
+            ),
+            hold=False,
+            stamp=make_exempt_stamp(
+                facts.headers,
+                settings.own_ids | {facts.authserv_id},
+                own_fields=settings.policies.quarantine_fields(),
+                keep_results=settings.keep_results,
+            ),
+            trace=(),
+            answers=(),
+            exempt=exempt,
+        )
+    now = clock()
+    trace = Trace()
+    traced = _Traced(resolver, trace)
+    author = parse_author(facts.headers, smtputf8=facts.envelope.smtputf8)
+    spf = verify_spf(facts, traced, now, trace)
+    dkim = verify_dkim(facts, traced, now, settings.options, trace)
+    arc = verify_arc(facts, traced, now, settings.options, trace)
+    dmarc = verify_dmarc(author, spf, dkim, traced, trace)
+    results = AuthResults(spf=spf, dkim=dkim, arc=arc, dmarc=dmarc)
+    case = Case(results=results, client=facts.client, indirect_signs=indirect_signs(facts.headers))
+    decision = decide(case, settings.policies, trace)
+    return Judgement(
+        results=results,
+        decision=decision,
+        hold=decision.disposition is Disposition.QUARANTINE and decision.quarantine_field is None,
+        stamp=make_stamp(
+            facts,
+            results,
+            decision,
+            own_ids=settings.own_ids,
+            own_fields=settings.policies.quarantine_fields(),
+        ),
+        trace=tuple(trace),
+        answers=tuple(step for step in trace if isinstance(step, Query)),
+    )
+
+
+class _Traced:
+    """The message's resolver, with each question and its answer noted once in the trace."""
+
+    def __init__(self, resolver: Resolver, trace: Trace) -> None:
+        self._resolver = resolver
+        self._trace = trace
+        self._noted: set[tuple[bytes, RRType]] = set()
+
+    def resolve(self, name: bytes, rrtype: RRType) -> Answer:
+        answer = self._resolver.resolve(name, rrtype)
+        key = (name.lower(), rrtype)
+        if key not in self._noted:
+            self._noted.add(key)
+            self._trace.add(Query(name, rrtype, answer))
+        return answer
+
+    def prefetch(self, name: bytes, rrtype: RRType) -> None:
+        self._resolver.prefetch(name, rrtype)

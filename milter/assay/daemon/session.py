@@ -1,0 +1,214 @@
+"""One SMTP session as a filter sees it: notes the facts, starts look-ups early, and lets the judge decide.
+
+Knows nothing of libmilter: :mod:`assay.daemon.callbacks` feeds it, and a test can.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address
+
+from assay.answers import Resolver, RRType
+from assay.clock import Clock
+from assay.daemon.judge import Exempt, Judgement, Settings, exemption, judge
+from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
+from assay.log import get_logger, message_line
+from assay.message.author import parse_author
+from assay.message.body import BodyHasher
+from assay.message.header import field_from_milter
+from assay.trace import Trace
+from assay.verify.demands import body_hash_specs, key_names
+from assay.verify.spf import verify_spf
+from assay.verify.walk import walk_names
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a worker hands to every session.
+
+    Attributes:
+        settings: what to judge by; never changed while the worker lives.
+        new_resolver: makes the resolver of one message, with its own budget.
+        background: runs the early SPF evaluation.
+        clock: the wall clock, for judgements.
+        authserv_id: as configured; None takes the host name that the MTA sends.
+        host_name: of this machine, where the MTA sends none.
+    """
+
+    settings: Settings
+    new_resolver: Callable[[], Resolver]
+    background: Executor
+    clock: Clock
+    authserv_id: str | None
+    host_name: str
+
+
+class OutOfOrderError(Exception):
+    """The MTA sent a step that cannot follow the one before it; the message is deferred."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Message:
+    """What belongs to one message and must not outlive it."""
+
+    envelope: Envelope
+    resolver: Resolver
+    exempt: Exempt | None
+    headers: list[HeaderField] = field(default_factory=list)
+    hasher: BodyHasher | None = None
+    warmed: bool = False
+    fault: Exception | None = None
+
+
+class Session:
+    """The facts of one connection, and at most one open message."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = Client(address=None)
+        self._receiver = context.host_name
+        self._helo = b""
+        self._message: _Message | None = None
+        self._fault: Exception | None = None
+
+    def remember(self, fault: Exception) -> None:
+        """Keep the first fault: of the open message if there is one, else of the connection, for all its messages."""
+        if self._message is None:
+            self._fault = self._fault or fault
+        else:
+            self._message.fault = self._message.fault or fault
+
+    def connect(self, name: str, address: str | None, receiver: str | None) -> None:
+        """Note the client; ``address`` None is a local submission, ``receiver`` the MTA's host name."""
+        self._client = Client(address=_parse_address(address), name=name)
+        self._receiver = receiver or self._context.host_name
+
+    def helo(self, name: bytes) -> None:
+        """Note HELO; it ends an open message, and a later one replaces it (RFC 5321 4.1.4; STARTTLS)."""
+        self._helo = name
+        self._message = None
+
+    def mail(
+        self, path: bytes, parameters: tuple[bytes, ...], authenticated: str | None, mail_addr: str | None
+    ) -> None:
+        """Open a message; whatever an earlier one left behind is dropped."""
+        self._message = None
+        envelope = Envelope(
+            helo=self._helo,
+            mail_from=path,
+            parameters=parameters,
+            authenticated=authenticated or None,
+            mail_addr=mail_addr,
+        )
+        self._message = _Message(
+            envelope=envelope,
+            resolver=self._context.new_resolver(),
+            exempt=exemption(self._client, envelope, self._context.settings),
+        )
+
+    def recipient(self) -> None:
+        """Start SPF at the first accepted recipient: before it the MTA may still refuse the whole transaction.
+
+        The evaluation only warms the message's resolver; the judge runs its own and alone decides.
+        """
+        message = self._open()
+        if message.warmed or message.exempt is not None:
+            return
+        message.warmed = True
+        self._context.background.submit(_warm_spf, self._facts(message, {}, "-"), message.resolver, self._context.clock)
+
+    def header(self, name: bytes, value: bytes) -> None:
+        """Note a header field as the MTA hands it over."""
+        self._open().headers.append(field_from_milter(name, value))
+
+    def end_of_headers(self) -> None:
+        """Learn which body hashes are wanted, and start every look-up whose name is known by now."""
+        message = self._open()
+        if message.exempt is not None:
+            return
+        options = self._context.settings.options
+        specs = body_hash_specs(message.headers, options)
+        if specs:
+            message.hasher = BodyHasher(specs)
+        for name in key_names(message.headers, options):
+            message.resolver.prefetch(name, RRType.TXT)
+        for domain in parse_author(message.headers, smtputf8=message.envelope.smtputf8).domains:
+            for name in walk_names(domain):
+                message.resolver.prefetch(name, RRType.TXT)
+
+    def body(self, chunk: bytes) -> None:
+        """Hash a chunk, if anything wants it hashed; it is never kept."""
+        message = self._message
+        if message is not None and message.hasher is not None:
+            message.hasher.feed(chunk)
+
+    def end_of_message(self, queue_id: str) -> Judgement:
+        """Judge the open message, log it, and forget it.
+
+        Raises:
+            Exception: the first fault that any step of this message or of its connection met, or one of the judge;
+                the caller defers the message.
+        """
+        started = time.monotonic()
+        message = self._open()
+        self._message = None
+        fault = self._fault or message.fault
+        if fault is not None:
+            raise fault
+        hashes = message.hasher.finish() if message.hasher is not None else {}
+        facts = self._facts(message, hashes, queue_id)
+        judgement = judge(facts, message.resolver, self._context.settings, self._context.clock)
+        log.info(
+            "message",
+            **message_line(
+                facts=facts,
+                results=judgement.results,
+                decision=judgement.decision,
+                milliseconds=(time.monotonic() - started) * 1000,
+                queries=len(judgement.answers),
+                exempt=judgement.exempt,
+            ),
+        )
+        return judgement
+
+    def abort(self) -> None:
+        """Drop the open message; the connection's facts stay."""
+        self._message = None
+
+    def _open(self) -> _Message:
+        if self._message is None:
+            raise OutOfOrderError("a step of a message without MAIL before it")
+        return self._message
+
+    def _facts(self, message: _Message, hashes: Mapping[BodyHashSpec, BodyHash], queue_id: str) -> MessageFacts:
+        return MessageFacts(
+            client=self._client,
+            envelope=message.envelope,
+            headers=tuple(message.headers),
+            body_hashes=hashes,
+            receiver=self._receiver,
+            authserv_id=self._context.authserv_id or self._receiver,
+            queue_id=queue_id,
+        )
+
+
+def _parse_address(text: str | None) -> IPAddress | None:
+    """Read the client's address; an IPv4-mapped one is IPv4 (RFC 7208 5), a scope is dropped."""
+    if text is None:
+        return None
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _warm_spf(facts: MessageFacts, resolver: Resolver, clock: Clock) -> None:
+    """Ask what SPF asks, and drop the result; runs beside the SMTP dialogue."""
+    try:
+        verify_spf(facts, resolver, clock(), Trace())
+    except Exception:
+        # The judge meets the same fault, defers the message and says which one it was.
+        log.exception("early SPF evaluation failed")

@@ -1,0 +1,197 @@
+"""The parent of the workers: opens the socket, forks, replaces what dies, reloads and stops without losing a message.
+
+It has no threads and no resolver, so that a fork copies nothing but memory. It waits in ``sigtimedwait``: no signal
+handler runs between two lines.
+"""
+
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from assay.daemon.listener import open_listener, remove_socket
+from assay.daemon.setup import Setup
+from assay.errors import ConfigurationError
+from assay.log import get_logger
+
+log = get_logger()
+
+STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+RELOAD_SIGNALS: Final = frozenset({signal.SIGHUP, signal.SIGUSR1})
+SIGNALS: Final = STOP_SIGNALS | RELOAD_SIGNALS | {signal.SIGCHLD}
+
+MAX_BACK_OFF: Final = 60.0
+"""Seconds between two attempts to replace a worker that keeps dying."""
+
+STABLE_AFTER: Final = 60.0
+"""Seconds of life after which a worker's death is a first death again."""
+
+DRAIN: Final = b"d"
+"""Written to a worker's control socket: finish what is open and exit. Its end means the same."""
+
+Serve = Callable[[Setup, socket.socket, socket.socket], NoReturn]
+"""Runs a worker in the child: what was loaded, the listening socket, the control socket."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """A living worker process.
+
+    Attributes:
+        control: our end; closing it tells the worker to drain, whatever state we are in.
+        started: monotonic seconds.
+        draining: it was told to; its end is expected.
+    """
+
+    pid: int
+    control: socket.socket
+    started: float
+    draining: bool = False
+
+
+class Supervisor:
+    """Owns the listening socket and the workers."""
+
+    def __init__(self, setup: Setup, *, reload: Callable[[], Setup], serve: Serve) -> None:
+        self._setup = setup
+        self._reload = reload
+        self._serve = serve
+        self._workers: dict[int, Worker] = {}
+        self._failures = 0
+        self._respawn_at = 0.0
+
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code.
+
+        Raises:
+            ListenError: the listening socket cannot be opened.
+        """
+        config = self._setup.config
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            listener = open_listener(config.socket, mode=config.socket_mode, group=config.socket_group)
+            log.info("listening", socket=config.socket.libmilter, postfix=config.socket.postfix, workers=config.workers)
+            with listener:
+                while self._tend(listener):
+                    pass
+            remove_socket(config.socket)
+            return self._drain_all()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+    def _tend(self, listener: socket.socket) -> bool:
+        """Start what is missing, wait for one event, act on it; False once it is time to stop."""
+        self._start_missing(listener)
+        event = signal.sigtimedwait(SIGNALS, self._patience())
+        self._bury()
+        if event is None:
+            return True
+        if event.si_signo in RELOAD_SIGNALS:
+            self._renew(listener)
+        return event.si_signo not in STOP_SIGNALS
+
+    def _serving(self) -> list[Worker]:
+        return [worker for worker in self._workers.values() if not worker.draining]
+
+    def _patience(self) -> float:
+        """Return how long nothing needs to be done: for ever (an hour), or until a worker may be replaced."""
+        if len(self._serving()) >= self._setup.config.workers:
+            return 3600.0
+        return max(0.0, self._respawn_at - time.monotonic())
+
+    def _start_missing(self, listener: socket.socket) -> None:
+        while len(self._serving()) < self._setup.config.workers and time.monotonic() >= self._respawn_at:
+            self._fork(listener)
+
+    def _fork(self, listener: socket.socket) -> None:
+        ours, theirs = socket.socketpair()
+        # what exists now is shared for good: the collector must not touch, and so copy, its pages in the children
+        gc.freeze()
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(listener, ours, theirs)
+        theirs.close()
+        self._workers[pid] = Worker(pid=pid, control=ours, started=time.monotonic())
+        log.info("worker started", pid=pid)
+
+    def _become_worker(self, listener: socket.socket, ours: socket.socket, theirs: socket.socket) -> NoReturn:
+        """Run in the child, and never return into the supervisor's code."""
+        try:
+            # A terminal's interrupt goes to its whole process group; libmilter would abort open messages on it.
+            os.setpgid(0, 0)
+            ours.close()
+            for worker in self._workers.values():
+                worker.control.close()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            self._serve(self._setup, listener, theirs)
+        except BaseException:
+            log.exception("worker failed")
+        finally:
+            os._exit(1)
+
+    def _bury(self) -> None:
+        """Collect every worker that has ended; one that was not told to ends with a log line and a delay."""
+        while self._workers:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            worker = self._workers.pop(pid, None)
+            if worker is None:
+                continue
+            worker.control.close()
+            if worker.draining:
+                log.info("worker finished", pid=pid)
+                continue
+            lived = time.monotonic() - worker.started
+            self._failures = 1 if lived >= STABLE_AFTER else self._failures + 1
+            delay = 0.0 if self._failures == 1 else min(MAX_BACK_OFF, 2.0 ** (self._failures - 2))
+            self._respawn_at = time.monotonic() + delay
+            log.error("worker died", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=delay)
+
+    def _renew(self, listener: socket.socket) -> None:
+        """Read everything again; all of it holds from here on for new connections, or none of it."""
+        try:
+            setup = self._reload()
+        except ConfigurationError as error:
+            for problem in error.problems:
+                log.warning("reload refused, the old configuration stays", place=problem.place, problem=problem.text)
+            return
+        if setup.config.socket != self._setup.config.socket:
+            log.warning("this key needs a restart, its old value stays", key="socket")
+        old = self._serving()
+        self._setup = setup
+        self._failures, self._respawn_at = 0, 0.0
+        # the new ones first: there is no moment in which nobody accepts
+        for _ in range(setup.config.workers):
+            self._fork(listener)
+        for worker in old:
+            self._tell_to_drain(worker)
+        log.info("reloaded", workers=setup.config.workers)
+
+    def _tell_to_drain(self, worker: Worker) -> None:
+        worker.draining = True
+        with suppress(OSError):
+            worker.control.sendall(DRAIN)
+
+    def _drain_all(self) -> int:
+        """Let the workers finish, for at most ``stop_timeout`` seconds; return the exit code."""
+        log.info("stopping", workers=len(self._workers))
+        for worker in self._workers.values():
+            self._tell_to_drain(worker)
+        deadline = time.monotonic() + self._setup.config.stop_timeout
+        while self._workers and (left := deadline - time.monotonic()) > 0:
+            signal.sigtimedwait({signal.SIGCHLD}, left)
+            self._bury()
+        for pid in self._workers:
+            log.error("worker did not finish in time, its open messages are deferred", pid=pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        log.info("stopped")
+        return 0

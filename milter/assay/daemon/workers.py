@@ -1,0 +1,226 @@
+"""What runs in a worker process: libmilter on the shared listening socket, and draining.
+
+libmilter's own stop (a signal or ``smfi_stop``) aborts open messages (library-traps P7), so it is never used: a
+worker that is told to drain takes the listening descriptor out of libmilter's hands, waits until every connection
+that it accepted has ended, and exits (P12).
+"""
+
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
+
+import Milter
+
+from assay.answers import Resolver
+from assay.daemon.callbacks import ACTIONS, SmtpConnection
+from assay.daemon.session import Context, Session
+from assay.daemon.setup import Setup
+from assay.dns.client import DnsClient
+from assay.log import get_logger
+
+log = get_logger()
+
+POLL: Final = 0.05
+"""Seconds between two looks at the open connections while draining."""
+
+BACKGROUND_THREADS: Final = 32
+"""Early SPF evaluations at the same time; each waits for the DNS most of its life. Further ones queue up, and where
+their message is judged before their turn, the judge finds the resolver cold, which costs only time."""
+
+FILTER_NAME: Final = "assay"
+
+
+def run_worker(setup: Setup, listener: socket.socket, control: socket.socket) -> NoReturn:
+    """Be a worker: everything that has a thread or a socket of its own is made here, after the fork."""
+    dns = setup.config.dns
+    client = DnsClient(
+        dns.nameservers,
+        timeout=dns.timeout,
+        negative_ttl=dns.negative_ttl,
+    )
+    serve_with(setup, listener, control, lambda: client.for_message(dns.budget, dns.max_queries))
+
+
+def serve_with(
+    setup: Setup,
+    listener: socket.socket,
+    control: socket.socket,
+    new_resolver: Callable[[], Resolver],
+) -> NoReturn:
+    """Be a worker that asks this DNS; ``assay demo`` brings its own."""
+    context = Context(
+        settings=setup.settings,
+        new_resolver=new_resolver,
+        background=ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="early-spf"),
+        clock=time.time,
+        authserv_id=setup.config.authserv_id,
+        host_name=socket.gethostname(),
+    )
+    serve(listener, control, lambda: Session(context))
+
+
+def serve(listener: socket.socket, control: socket.socket, new_session: Callable[[], Session]) -> NoReturn:
+    """Serve connections of ``listener`` until told to drain; ends the process.
+
+    Args:
+        listener: listening, non-blocking, shared with other processes.
+        control: connected to the supervisor.
+        new_session: makes the state of one connection; called in the thread that serves it.
+    """
+    _register(new_session)
+    descriptor = _open_placeholder(listener.family)
+    # libmilter polls and accepts on a number; from here on that number is the shared socket
+    os.dup2(listener.fileno(), descriptor)
+    address = listener.getsockname()
+    listener.close()
+    threading.Thread(target=_obey, args=(control, descriptor, address), name="control", daemon=True).start()
+    try:
+        Milter.main()
+    except Milter.error:
+        log.exception("libmilter cannot run")
+        os._exit(1)
+    # Somebody signalled this process by hand and libmilter stopped; the supervisor starts another worker.
+    os._exit(0)
+
+
+def _register(new_session: Callable[[], Session]) -> None:
+    """Hand libmilter our callbacks, as the library's ``runmilter`` does, which cannot share a socket."""
+
+    def connected(ctx: object, options: list[int]) -> int:
+        connection = SmtpConnection(new_session())
+        connection._setctx(ctx)  # noqa: SLF001 - the library's way to attach a connection to its context
+        return connection.negotiate(options)
+
+    Milter.set_flags(ACTIONS | Milter.SETSYMLIST)
+    Milter.set_connect_callback(lambda ctx, name, family, address: ctx.getpriv().connect(name, family, address))
+    Milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
+    Milter.set_envfrom_callback(lambda ctx, *arguments: ctx.getpriv().envfrom(*arguments))
+    Milter.set_envrcpt_callback(lambda ctx, *arguments: ctx.getpriv().envrcpt(*arguments))
+    Milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
+    Milter.set_eoh_callback(lambda ctx: ctx.getpriv().eoh())
+    Milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
+    Milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
+    Milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
+    Milter.set_close_callback(Milter.close_callback)
+    # What libmilter does with an exception outside our callbacks, such as a host name that is no UTF-8.
+    Milter.set_exception_policy(Milter.TEMPFAIL)
+    Milter.register(
+        FILTER_NAME,
+        data=lambda ctx: ctx.getpriv().data(),
+        unknown=lambda ctx, command: ctx.getpriv().unknown(command),
+        negotiate=connected,
+    )
+
+
+def _open_placeholder(family: int) -> int:
+    """Let libmilter open a listening socket of its own and return its descriptor.
+
+    libmilter accepts only peers of the family that it opened, so the placeholder has the family of the real one.
+    """
+    before = _listening()
+    with tempfile.TemporaryDirectory(prefix="assay-") as directory:
+        match family:
+            case socket.AF_UNIX:
+                Milter.setconn(f"unix:{Path(directory) / 'placeholder'}")
+            case socket.AF_INET6:
+                Milter.setconn("inet6:0@[::1]")
+            case _:
+                Milter.setconn("inet:0@127.0.0.1")
+        Milter.opensocket(0)
+    (descriptor,) = _listening() - before
+    return descriptor
+
+
+def _obey(control: socket.socket, descriptor: int, address: object) -> None:
+    """Wait for the word to drain, then drain; runs in the worker's control thread."""
+    with suppress(OSError):
+        # Any octet is the word; the end of the stream means that the supervisor died, and says the same.
+        control.recv(1)
+    drain(descriptor, address)
+    # The interpreter's own exit would wait for libmilter's main loop.
+    os._exit(0)
+
+
+def drain(descriptor: int, address: object) -> None:
+    """Stop accepting and wait until every accepted connection has ended.
+
+    Connections that wait in the backlog stay there, for the other workers or the next generation. The connections
+    are counted by looking at this process's descriptors and not by callbacks: between accept and the first callback
+    there is a moment in which a count of callbacks would be zero.
+    """
+    with _nobodys_listener(descriptor) as idle:
+        os.dup2(idle.fileno(), descriptor)
+    while any(_is_accepted(number, address) for number in _descriptors()):
+        time.sleep(POLL)
+
+
+def _nobodys_listener(descriptor: int) -> socket.socket:
+    """Open a listening socket of the same family that nobody knows: accept on it finds nothing, for ever."""
+    with socket.socket(fileno=os.dup(descriptor)) as current:
+        family = current.family
+    idle = socket.socket(family, socket.SOCK_STREAM)
+    match family:
+        case socket.AF_UNIX:
+            idle.bind("")  # Linux gives it a free abstract name
+        case socket.AF_INET6:
+            idle.bind(("::1", 0))
+        case _:
+            idle.bind(("127.0.0.1", 0))
+    idle.listen(1)
+    idle.settimeout(0)
+    return idle
+
+
+def _descriptors() -> Iterator[int]:
+    return iter([int(entry.name) for entry in os.scandir("/proc/self/fd")])
+
+
+def _socket_of(descriptor: int) -> socket.socket | None:
+    """Look at a descriptor as a socket, through a duplicate; None if it is none or was closed meanwhile."""
+    try:
+        return socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        return None
+
+
+def _listening() -> set[int]:
+    return {descriptor for descriptor in _descriptors() if _is_listening(descriptor)}
+
+
+def _is_listening(descriptor: int) -> bool:
+    candidate = _socket_of(descriptor)
+    if candidate is None:
+        return False
+    with candidate:
+        accepting: int = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return accepting == 1
+
+
+def _is_accepted(descriptor: int, address: object) -> bool:
+    """Whether the descriptor is a connection that came in through the listening socket at ``address``."""
+    candidate = _socket_of(descriptor)
+    if candidate is None:
+        return False
+    with candidate:
+        if candidate.type != socket.SOCK_STREAM:
+            return False
+        with suppress(OSError):
+            candidate.getpeername()
+            return _same_port(candidate.getsockname(), address)
+        return False
+
+
+def _same_port(local: object, listening: object) -> bool:
+    """Compare the port (TCP: a listener on every address accepts on a concrete one) or the path (unix)."""
+    match local, listening:
+        case (_, int(port), *_), (_, int(other), *_):
+            return port == other
+        case _:
+            return local == listening
