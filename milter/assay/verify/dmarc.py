@@ -98,9 +98,9 @@ def _combine(results: list[DmarcResult]) -> DmarcResult:
 
     Pass only if all pass. Otherwise the strictest request of those that did not pass counts, with its domain, and:
 
+    * a record that is unusable makes permerror where no request is stricter than none: neither a domain that passes,
+      nor one that asks for nothing, nor one whose DNS is dead may take its place;
     * a temperror makes temperror, since that domain could fail with reject; unless another one does so for certain;
-    * a record that is unusable makes permerror where no request is stricter than none: neither a domain that passes
-      nor one that asks for nothing may take its place;
     * where none passes and none fails there is no record at all: permerror, never none, which is the known bypass;
     * all else is a fail. Where nobody asks for anything (one passes, another has no record) its request is none.
     """
@@ -112,14 +112,13 @@ def _combine(results: list[DmarcResult]) -> DmarcResult:
     worst = max(rest, key=lambda result: (_STRICTNESS[result.requested], result.value is DmarcValue.FAIL))
     names = ", ".join(str(result.author_domain) for result in rest)
     values = {result.value for result in results}
-    strict = worst.requested in {Requested.QUARANTINE, Requested.REJECT}
+    broken = [result for result in rest if result.value is DmarcValue.PERMERROR]
+    if broken and worst.requested not in {Requested.QUARANTINE, Requested.REJECT}:
+        return replace(broken[0], reason=f"of several author domains these did not pass: {names}; {broken[0].reason}")
     certain = worst.value is DmarcValue.FAIL and worst.requested is Requested.REJECT
     if DmarcValue.TEMPERROR in values and not certain:
         reason = f"of several author domains not all could be judged: {names}"
         return replace(worst, value=DmarcValue.TEMPERROR, reason=reason)
-    broken = [result for result in rest if result.value is DmarcValue.PERMERROR]
-    if broken and not strict:
-        return replace(broken[0], reason=f"of several author domains these did not pass: {names}; {broken[0].reason}")
     if values == {DmarcValue.NONE}:
         reason = f"several author domains, and none has a policy record: {names}"
         return replace(worst, value=DmarcValue.PERMERROR, reason=reason)
