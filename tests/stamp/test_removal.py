@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.facts import HeaderField
-from assay.stamp.removal import MAX_HEAD, Removal, forged_fields
+from assay.limits import MAX_AUTHSERV_ID_OCTETS
+from assay.stamp.removal import Removal, forged_fields
 from support.judged import HOSTILE
 
 AR: Final = b"Authentication-Results"
@@ -76,6 +77,7 @@ FORGED = [
     ("bare CR before the id", b"\rmx.receiver.example; dkim=pass"),
     ("bare CR that starts a line", b" atk.example; spf=pass\rAuthentication-Results: mx.receiver.example; dkim=pass"),
     ("bare LF that starts a line", b" atk.example; spf=pass\nAuthentication-Results: mx.receiver.example; dkim=pass"),
+    ("folded by bare LF, which the facts never hold", b" atk.example;\n\tspf=pass"),
     ("vertical tab", b" atk.example\x0b; dkim=pass"),
     ("DEL", b" mx.receiver\x7f.example; dkim=pass"),
     ("no id", b" ; dkim=pass"),
@@ -85,9 +87,13 @@ FORGED = [
     ("version 10", b" atk.example 10; dkim=pass"),
     ("version in letters", b" atk.example one; dkim=pass"),
     ("version without a space", b' "atk.example"1; dkim=pass'),
+    ("empty quotes", b' ""; dkim=pass'),
+    ("empty quotes with a version", b' "" 1; dkim=pass'),
+    ("only a version", b" 1 1 1; dkim=pass"),
+    ("domain literal", b" [192.0.2.1]; dkim=pass"),
     ("open comment", b" (atk.example; dkim=pass"),
     ("open quote", b' "atk.example; dkim=pass'),
-    ("a head longer than anybody writes", b" (" + b"x" * MAX_HEAD + b") atk.example; dkim=pass"),
+    ("a head longer than anybody writes", b" (" + b"x" * MAX_AUTHSERV_ID_OCTETS + b") atk.example; dkim=pass"),
     ("a thousand open comments", b"(" * 1000),
 ]
 
@@ -95,14 +101,13 @@ FOREIGN = [
     ("another name", b" mx.other.example; dkim=pass header.d=mx.receiver.example"),
     ("another name, version 1", b" mx.other.example 1; dkim=pass"),
     ("another name, folded, with comments", b"\r\n\t(a;\r\n b) mx.other.example\r\n\t(c) 1; spf=pass"),
-    ("another name, folded by bare LF", b" mx.other.example;\n\tspf=pass"),
     ("another name in quotes", b' "mx.other.example"; none'),
     ("a name that ends like ours", b" other-mx.receiver.example; dkim=pass"),
     ("a name below ours", b" a.mx.receiver.example; dkim=pass"),
     ("a name that goes on", b" mx.receiver.examples; dkim=pass"),
     ("a U-label of somebody else", " größe.example; dkim=pass".encode()),
     ("8 bits behind the id", b" mx.other.example; spf=pass (\xff)"),
-    ("a head as long as may be", b" (" + b"x" * (MAX_HEAD - 16) + b")  atk.example; dkim=pass"),
+    ("a head as long as may be", b" (" + b"x" * (MAX_AUTHSERV_ID_OCTETS - 17) + b")  atk.example; dkim=pass"),
 ]
 
 

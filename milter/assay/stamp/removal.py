@@ -14,17 +14,12 @@ from typing import Final
 from assay.domain import Domain
 from assay.errors import DomainError
 from assay.facts import HeaderField
-
-MAX_HEAD: Final = 2048
-"""Characters up to the first ";" of the results; a longer head is not read and its field removed."""
+from assay.limits import MAX_AUTHSERV_ID_OCTETS
+from assay.message.header import unfold
+from assay.message.lexer import RESULT_WORD, LexError, Token, TokenKind, tokenize
 
 _NAME: Final = b"authentication-results"
-_FOLD: Final = re.compile(rb"\r?\n(?=[ \t])")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# Token characters of RFC 2045 5.1, and everything beyond ASCII (RFC 8601 2.2 with RFC 6532).
-_TOKEN: Final = re.compile(r"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_COMMENT_PART: Final = re.compile(r"[()]|\\.|[^()\\]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +69,19 @@ def forged_fields(
 
 def _is_doubtful(value: bytes, ours: frozenset[str]) -> bool:
     """Whether anybody could take this field for ours, or it is too odd to tell."""
-    line = _FOLD.sub(b"", value)
-    if _CONTROL.search(line):
+    if _CONTROL.search(unfold(value)):
         # Bare CR and LF may start a new line for somebody; a milter never sees what follows a NUL (standards G.5.6).
         return True
-    text = line.decode("utf-8", "surrogateescape")[: MAX_HEAD + 1]
-    head = _read_head(text)
-    if head is None:
+    beginning = value[:MAX_AUTHSERV_ID_OCTETS]
+    authserv_id = _read_authserv_id(beginning)
+    if not authserv_id:
         return True
-    authserv_id, end = head
-    surface = text[:end] + " " + authserv_id
+    # What a reader without a grammar takes for the id, and what we take for it.
+    surface = unfold(beginning.partition(b";")[0] + b" " + authserv_id).decode("utf-8", "surrogateescape")
     if "=?" in surface or not surface.replace("\t", " ").isprintable():
         # Encoded words, which some readers decode first; invisible characters; octets that are no UTF-8.
         return True
-    name = _normal(authserv_id)
+    name = _normal(authserv_id.decode("utf-8", "surrogateescape"))
     if name in ours or not name.isascii():
         return True
     return any(_mentions(unicodedata.normalize("NFKC", surface).casefold(), own) for own in ours)
@@ -108,39 +102,31 @@ def _mentions(text: str, own: str) -> bool:
     return re.search(rf"(?<![\w.-]){re.escape(own)}(?!{longer}[\w-])", text) is not None
 
 
-def _read_head(text: str) -> tuple[str, int] | None:
+def _read_authserv_id(value: bytes) -> bytes:
     """Read ``[CFWS] authserv-id [CFWS version] [CFWS] ";"`` (RFC 8601 2.2).
 
+    Stricter than :func:`assay.message.auth_results.parse_authserv_id`: a field that is cut off before the ";" and one
+    of another version than 1 are nobody's.
+
     Returns:
-        The id without quotes and quoted-pairs, and where the ";" is; None for anything else, for a version other than 1
-        and for a head beyond :data:`MAX_HEAD`.
+        The id without quotes and quoted-pairs; empty for anything else.
     """
-    start = _skip_cfws(text, 0)
-    if match := _QUOTED.match(text, start):
-        authserv_id = re.sub(r"\\(.)", r"\1", match[1])
-    elif match := _TOKEN.match(text, start):
-        authserv_id = match[0]
-    else:
-        return None
-    end = _skip_cfws(text, match.end())
-    if end > match.end() and text.startswith("1", end):
-        end = _skip_cfws(text, end + 1)
-    return (authserv_id, end) if text.startswith(";", end) and end <= MAX_HEAD else None
-
-
-def _skip_cfws(text: str, position: int) -> int:
-    """Return where white space and comments end; the end of the text for a comment that nothing closes."""
-    depth = 0
-    while position < len(text):
-        if depth == 0:
-            if text[position] in " \t":
-                position += 1
-                continue
-            if text[position] != "(":
-                return position
-        match = _COMMENT_PART.match(text, position)
-        if match is None:  # a backslash at the very end
-            return len(text)
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
-        position = match.end()
-    return position
+    head: list[Token] = []
+    try:
+        for token in tokenize(value, RESULT_WORD):
+            if token.text == b";":
+                break
+            head.append(token)
+        else:
+            return b""
+    except LexError:
+        return b""
+    if head[1:] and head[-1].spaced and head[-1].text == b"1":
+        head.pop()
+    if len(head) == 1 and head[0].kind is TokenKind.QUOTED:
+        return head[0].unquoted()
+    if any(token.kind is not TokenKind.WORD and token.text != b"." for token in head):
+        return b""
+    if any(token.spaced for token in head[1:]):
+        return b""
+    return b"".join(token.text for token in head)
