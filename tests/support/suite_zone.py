@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from assay.answers import Absent, Answer, Found, Mx, Record, RRType, Unavailable
+from support.knot import txt
 
 SUITE = Path(__file__).parents[3] / "shared" / "vectors" / "rfc7208" / "rfc7208-tests.yml"
 MISSING = f"{SUITE} is not there: the public vectors lie beside the project"
@@ -146,6 +147,34 @@ def _record(rrtype: RRType, value: Any) -> Record:
 
 def _octets(name: str) -> bytes:
     return name.removesuffix(".").encode("latin-1")
+
+
+def zone_lines(names: Mapping[bytes, SuiteName]) -> list[str]:
+    """The same data as lines of a zone file for the zone "."; what is dead has to be arranged elsewhere."""
+    return [
+        f"{_escaped(name)} {kind} {data}"
+        for name, entry in names.items()
+        for kind, data in [
+            *((str(rrtype), _data(rrtype, record)) for rrtype, records in entry.records.items() for record in records),
+            *([("CNAME", _escaped(entry.alias))] if entry.alias is not None else []),
+        ]
+    ]
+
+
+def _data(rrtype: RRType, record: Record) -> str:
+    match record:
+        case Mx(preference, exchange):
+            return f"{preference} {_escaped(exchange)}"
+        case IPv4Address() | IPv6Address():
+            return str(record)
+        case bytes():
+            return txt(record) if rrtype is RRType.TXT else _escaped(record)
+
+
+def _escaped(name: bytes) -> str:
+    """Write a name absolutely; every octet that is not of a host name by its number (RFC 1035 5.1)."""
+    plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+    return "".join(chr(octet) if octet in plain else f"\\{octet:03d}" for octet in name) + "."
 
 
 class SuiteResolver:

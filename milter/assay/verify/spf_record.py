@@ -182,10 +182,10 @@ def _check_directive(term: str) -> None:
             if rest:
                 raise SpfSyntaxError(f'"all" takes nothing: "{term[:40]}"')
         case "include" | "exists":
-            _check_domain_spec(rest.removeprefix(":"))
+            _check_target(term, rest)
         case "ptr":
             if rest:
-                _check_domain_spec(rest.removeprefix(":"))
+                _check_target(term, rest)
         case "a" | "mx":
             _check_address_spec(term, rest)
         case "ip4" | "ip6":
@@ -200,7 +200,13 @@ def _check_address_spec(term: str, rest: str) -> None:
     if int(cidr[1] or 0) > IPV4LENGTH or int(cidr[2] or 0) > IPV6LENGTH:
         raise SpfSyntaxError(f'prefix length out of range in "{term[:40]}"')
     if rest := rest[: cidr.start()]:
-        _check_domain_spec(rest.removeprefix(":"))
+        _check_target(term, rest)
+
+
+def _check_target(term: str, rest: str) -> None:
+    if not rest.startswith(":"):
+        raise SpfSyntaxError(f'no ":" and domain name in "{term[:40]}"')
+    _check_domain_spec(rest[1:])
 
 
 def _check_network(term: str, rest: str, name: str) -> None:
