@@ -36,6 +36,11 @@ _SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# Its names of a bound on a number.
+_BOUNDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+)
+
 
 class Table(BaseModel):
     """A table of a file: values of exactly the declared types, no other keys, frozen."""
@@ -116,25 +121,22 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
         return f"must be {choice}" + (did_you_mean(given, known) if isinstance(given, str) else "")
     if kind == "value_error":
         return str(context["error"])
-    if kind in {"greater_than_equal", "less_than_equal"}:
-        least = "at least" if "ge" in context else "at most"
-        return f"must be {least} {context.get('ge', context.get('le')):g}"
+    for name, words in _BOUNDS.items():
+        if name in context:
+            return f"must be {words} {context[name]:g}"
     return _SENTENCES.get(kind, details["msg"])
 
 
 def _known_key(location: Sequence[str | int], model: type[BaseModel]) -> str:
-    """Guess which key was meant: one of the same table by its spelling, else the same key of another table."""
+    """Guess which key was meant: the same key of another table, else a key of the same table by its spelling."""
     key = str(location[-1])
     table = tuple(part for part in location[:-1] if isinstance(part, str))
-    known = {path: path[:-1] == table for path in _keys(model)}
-    same = did_you_mean(key, [path[-1] for path, here in known.items() if here])
-    if same:
-        return same
-    for path, here in known.items():
-        if path[-1] == key and not here:
+    known = tuple(_keys(model))
+    for path in known:
+        if path[-1] == key:
             where = f"in the table [{'.'.join(path[:-1])}]" if path[1:] else "at the top, before the first table"
             return f'; "{key}" stands {where}'
-    return ""
+    return did_you_mean(key, [path[-1] for path in known if path[:-1] == table])
 
 
 def _keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

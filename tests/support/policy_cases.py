@@ -1,11 +1,14 @@
-"""Builds cases for the tests of the policy in one line each."""
+"""Builds cases for the tests of the policy in one line each, and judges tables of them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from assay.domain import Domain
 from assay.facts import Client
-from assay.policy.model import Case
+from assay.policy.domain_policy import DomainPolicy
+from assay.policy.engine import decide_by
+from assay.policy.model import Case, Mode
 from assay.results import (
     ArcResult,
     ArcSet,
@@ -21,8 +24,10 @@ from assay.results import (
     SpfResult,
     SpfValue,
 )
+from assay.trace import RuleStep, Trace
 
 AUTHOR = "author.example"
+DEFAULT = DomainPolicy(mode=Mode.ENFORCE)
 NO_ARC = ArcResult(value=ArcValue.NONE, reason="test")
 
 
@@ -92,3 +97,31 @@ def case(
         client=Client(address=None if client is None else ip_address(client)),
         indirect_signs=signs,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A claim about one case: ``disposition`` and ``rule`` must follow, with a reply that begins with ``code``."""
+
+    id: str
+    section: str
+    case: Case
+    disposition: str
+    rule: str
+    policy: DomainPolicy = field(default=DEFAULT)
+    code: str | None = None
+
+    def check(self) -> None:
+        trace = Trace()
+        decision = decide_by(self.case, self.policy, trace)
+        assert (decision.would, decision.disposition) == (self.disposition, self.disposition)
+        assert decision.rule == self.rule
+        reply = decision.reply
+        assert (f"{reply.code} {reply.enhanced}" if reply else None) == self.code
+        *asked, last = trace
+        assert isinstance(last, RuleStep)
+        assert (last.rule, last.decided, last.reason) == (self.rule, True, decision.reason)
+        for step in asked:
+            assert isinstance(step, RuleStep)
+            assert not step.decided
+            assert step.reason

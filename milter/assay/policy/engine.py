@@ -1,13 +1,13 @@
 """From a case and a policy to a decision. Pure; the one place where the mode and the override reason are settled."""
 
-from typing import Final
+from typing import Final, assert_never
 
 from assay.policy.domain_policy import DomainPolicy, QuarantineHow
 from assay.policy.model import Case, Decision, Disposition, Mode, Override, Reply
 from assay.policy.policies import Policies
 from assay.policy.reply import fill
 from assay.policy.rules import NO_POLICY, RULES
-from assay.policy.verdict import Ground, Skip, Verdict
+from assay.policy.verdict import Ground, Verdict
 from assay.results import DmarcResult, DmarcValue, Requested
 from assay.trace import RuleStep, Trace
 
@@ -32,12 +32,10 @@ def decide_by(case: Case, policy: DomainPolicy, trace: Trace) -> Decision:
     """Decide by this policy, whatever the author domain is."""
     for rule in RULES:
         answer = rule.ask(case, policy)
-        match answer:
-            case Skip():
-                trace.add(RuleStep(rule.name, decided=False, reason=answer.why))
-            case Verdict():
-                trace.add(RuleStep(rule.name, decided=True, reason=answer.reason))
-                return _decision(rule.name, answer, case, policy)
+        if isinstance(answer, Verdict):
+            trace.add(RuleStep(rule.name, decided=True, reason=answer.reason))
+            return _decision(rule.name, answer, case, policy)
+        trace.add(RuleStep(rule.name, decided=False, reason=answer.why))
     trace.add(RuleStep(NO_POLICY, decided=True, reason=_NOTHING.reason))
     return _decision(NO_POLICY, _NOTHING, case, policy)
 
@@ -87,6 +85,8 @@ def _reply(done: Disposition, verdict: Verdict, case: Case, policy: DomainPolicy
             return Reply(451, codes.tempfail, fill(policy.reply.temporary, case, verdict.reason))
         case Disposition.NONE | Disposition.QUARANTINE:
             return None
+        case _:
+            assert_never(done)
 
 
 def _template(ground: Ground, policy: DomainPolicy) -> str:
@@ -97,3 +97,5 @@ def _template(ground: Ground, policy: DomainPolicy) -> str:
             return policy.reply.from_field
         case Ground.SPF:
             return policy.reply.spf
+        case _:
+            assert_never(ground)
