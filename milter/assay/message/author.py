@@ -5,9 +5,9 @@ is a mailbox list to its last token, or it is unusable. Departures from the gram
 
 * Raw octets from 0x80 in a display name or a comment are taken as text, with and without SMTPUTF8: old mailers write
   them, and no such octet can end a token. In an address they need SMTPUTF8 and must be UTF-8; everything else there is
-  unparsable (standards H.2 F11). One exception: where the field is no UTF-8 and a backslash follows such an octet, a
-  reader that knows the charset (Shift_JIS, Big5) may see one character where we see an escape, and the two would
-  disagree where the quotes end. That is unparsable.
+  unparsable (standards H.2 F11). One exception: where a backslash follows such an octet, a reader that guesses the
+  charset (Shift_JIS, Big5) may see one character where we see an escape, and the two would disagree where the quotes
+  end. Without SMTPUTF8, which settles the charset, that is unparsable.
 * Dots may stand anywhere in a local part (``a..b@``, ``a.@``): large providers have issued such addresses, and the
   domain is clear.
 * A source route (RFC 5322 4.4, obsolete) is unparsable: no mailer has written one for decades, and readers disagree
@@ -29,7 +29,7 @@ from assay.message.lexer import LexError, Token, TokenKind, tokenize
 from assay.message.literal import is_address_literal
 from assay.results import FromProblem
 
-_BARE_NAME = re.compile(rb"[A-Za-z0-9._+-]++")
+_BARE_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9._+-]*+")
 _SPLIT_CHARACTER = re.compile(rb"[\x80-\xff]\\")
 
 
@@ -91,14 +91,16 @@ class _MailboxList:
     """One From field while it is read: its tokens, and how far the reading came."""
 
     def __init__(self, value: bytes, *, smtputf8: bool) -> None:
-        if len(value) > MAX_FROM_OCTETS or (_SPLIT_CHARACTER.search(value) and not _is_utf8(value)):
+        self._smtputf8 = smtputf8
+        self._position = 0
+        if len(value) > MAX_FROM_OCTETS:
             raise _Unparsable
+        if _SPLIT_CHARACTER.search(value):
+            self._check_charset(value)
         try:
             self._tokens = tuple(tokenize(value))
         except LexError:
             raise _Unparsable from None
-        self._position = 0
-        self._smtputf8 = smtputf8
 
     def read(self) -> list[Domain | None]:
         """Return the domain of each mailbox, None for one that has no usable domain; empty only for empty groups.
@@ -108,13 +110,13 @@ class _MailboxList:
         """
         mailboxes: list[Domain | None] = []
         in_group = False
-        empty_group = False
+        group_seen = False
         while self._position < len(self._tokens):
             if self._take(b","):  # empty elements: RFC 5322 4.4, obs-mbox-list
                 continue
             if in_group and self._take(b";"):
                 in_group = False
-                empty_group = True
+                group_seen = True
                 self._end_of_element(in_group=False)
                 continue
             words = self._words()
@@ -125,7 +127,7 @@ class _MailboxList:
             if len(mailboxes) > MAX_FROM_MAILBOXES:
                 raise _Unparsable
             self._end_of_element(in_group=in_group)
-        if in_group or not (mailboxes or empty_group):
+        if in_group or not (mailboxes or group_seen):
             raise _Unparsable
         return mailboxes
 

@@ -21,7 +21,7 @@ RESULT_WORD = re.compile(rb"[A-Za-z0-9!#$%&'*+\-^_`{|}~\x80-\xff]++")
 _BLANK = re.compile(rb"[ \t]++")
 _QUOTED = re.compile(rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[\t -\x7e\x80-\xff])*+"')
 _LITERAL = re.compile(rb"\[[\t \x21-\x5a\x5e-\x7e]*+\]")
-_COMMENT_TEXT = re.compile(rb"(?:[\t \x21-\x27\x2a-\x5b\x5d-\x7e\x80-\xff]++|\\[\t -\x7e\x80-\xff])*+")
+_COMMENT_TEXT = re.compile(rb"(?:[\t \x21-\x27\x2a-\x5b\x5d-\x7e\x80-\xff]++|\\[\t -\x7e\x80-\xff])++")
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _SEPARATORS = frozenset(b"<>:;@,./=?")
 

@@ -16,7 +16,7 @@ _LOCAL = (
     rb"(?:[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\x80-\xff]++"
     rb'|"(?:[ \x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[ -\x7e])*+")'
 )
-_MAILBOX = re.compile(rb"(?P<local>" + _LOCAL + rb")@(?:\[(?P<literal>[^\]]*+)\]|(?P<domain>[^\[\]]++))", re.DOTALL)
+_MAILBOX = re.compile(rb"(?P<local>" + _LOCAL + rb")@(?:\[(?P<literal>[^\]]*+)\]|(?P<domain>[^\[\]]++))")
 
 
 @dataclass(frozen=True, slots=True)
