@@ -207,6 +207,11 @@ def test_the_policy_is_that_of_the_author_domain() -> None:
     assert decide(case(dmarc("fail", "reject", author="other.example")), policies, Trace()).disposition == "reject"
 
 
+def test_the_decision_names_the_policy_file() -> None:
+    policies = Policies(default=DEFAULT, domains={Domain.parse("example"): replace(DEFAULT, source="example.toml")})
+    assert decide(FORGED, policies, Trace()).policy == "example.toml"
+
+
 def test_every_rule_that_was_asked_leaves_a_step() -> None:
     trace = Trace()
     decide_by(case(dmarc()), DEFAULT, trace)

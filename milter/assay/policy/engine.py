@@ -11,8 +11,6 @@ from assay.policy.verdict import Ground, Verdict
 from assay.results import DmarcResult, DmarcValue, Requested
 from assay.trace import RuleStep, Trace
 
-__all__ = ["Case", "decide", "decide_by"]
-
 # DNS names a Requested; only this table turns it into something that we do (architecture 5).
 _ASKED: Final = {
     Requested.NONE: Disposition.NONE,
@@ -48,6 +46,7 @@ def _decision(rule: str, verdict: Verdict, case: Case, policy: DomainPolicy) -> 
         disposition=done,
         would=verdict.action,
         rule=rule,
+        policy=policy.source,
         reason=verdict.reason,
         override=override,
         comment=comment,

@@ -14,8 +14,6 @@ from assay.policy.policies import PlacedExpectation, Policies
 from assay.policy.schema import PolicyFile, author_outside
 from assay.tomlfile import problems_of, read, shown
 
-__all__ = ["Policies", "file_domain", "load_policies"]
-
 SUFFIX: Final = ".toml"
 DEFAULT: Final = "default"
 

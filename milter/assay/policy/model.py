@@ -69,6 +69,7 @@ class Decision:
         disposition: what is done. In monitor mode always ``none``.
         would: what enforce mode would have done; equal to ``disposition`` in enforce mode.
         rule: the name of the rule that decided.
+        policy: the policy file whose keys held, as in ``example.com.toml``; empty where no policy was asked.
         reason: one sentence, printable ASCII, made of our own words, domains and addresses.
         override: set exactly where the owner of a policy record asked for something else than ``disposition``, before
             t=y lowered it (RFC 9990's policy_override_reason). None where no record applies, and for a DMARC pass.
@@ -84,5 +85,6 @@ class Decision:
     reason: str
     override: Override | None = None
     comment: str = ""
+    policy: str = ""
     reply: Reply | None = None
     quarantine_field: str | None = None
