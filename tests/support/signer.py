@@ -125,7 +125,7 @@ def canonical_field(field: HeaderField, how: bytes) -> bytes:
     if how == b"simple":
         return field.name + b":" + field.value
     name = field.name.lower().rstrip(b" \t")
-    return name + b":" + re.sub(rb"[ \t]+", b" ", field.value.replace(CRLF, b"")).strip(b" ")
+    return name + b":" + re.sub(rb"[ \t]+", b" ", re.sub(rb"\r\n(?=[ \t])", b"", field.value)).strip(b" ")
 
 
 def header_digest(headers: Sequence[HeaderField], names: Iterable[bytes], own: HeaderField, how: bytes) -> bytes:
@@ -182,9 +182,9 @@ def sign(
     }
     header_how, _, body_how = (said.get(b"c") or b"simple").partition(b"/")
     limit = said.get(b"l")
-    spec = BodyHashSpec(
-        Canonicalization((body_how or b"simple").decode()), int(limit) if limit and limit.isdigit() else None
-    )
+    # of an unknown c= nobody will look at the hashes
+    how = Canonicalization.RELAXED if body_how == b"relaxed" else Canonicalization.SIMPLE
+    spec = BodyHashSpec(how, int(limit) if limit and limit.isdigit() else None)
     value = template.replace(b"%(bh)s", base64.b64encode(body_hash(body, spec).digest))
     empty = HeaderField(name, re.sub(rb"[ \t\r\n]*%\(b\)s[ \t\r\n]*", b"", value))
     names = [each for each in said.get(b"h", b"").split(b":") if each.strip()]
@@ -238,18 +238,21 @@ def seal(
         b"s": b"sel",
         b"b": b"",
     } | dict(sealing or {})
+    chosen[b"b"] = chosen.pop(b"b")
     value = b" " + b"; ".join(tag + b"=" + text for tag, text in chosen.items() if text is not None)
-    digest = seal_digest((*headers, claims, signature), HeaderField(b"ARC-Seal", value), instance)
+    digest = seal_digest(headers, claims, signature, HeaderField(b"ARC-Seal", value))
     sealed = HeaderField(b"ARC-Seal", value + base64.b64encode(key.sign(digest)))
     return (sealed, signature, claims, *headers)
 
 
-def seal_digest(headers: Sequence[HeaderField], own: HeaderField, instance: int) -> bytes:
-    hashed = b""
-    for number in range(1, instance + 1):
-        for name in (b"arc-authentication-results", b"arc-message-signature", b"arc-seal"):
-            for each in headers:
-                same = re.search(rb"(?:\A|;)[\s]*i[\s]*=[\s]*0*%d[\s(]*(?:;|\(|\Z)" % number, each.value)
-                if each.name.lower() == name and same:
-                    hashed += canonical_field(each, b"relaxed") + CRLF
-    return hashlib.sha256(hashed + canonical_field(own, b"relaxed")).digest()
+def seal_digest(headers: Sequence[HeaderField], claims: HeaderField, signature: HeaderField, own: HeaderField) -> bytes:
+    """Hash all sets below, the two other fields of the set, and the seal ``own``, whose b= is empty."""
+    order = (b"arc-authentication-results", b"arc-message-signature", b"arc-seal")
+    below = sorted(
+        (int(number[1]), order.index(each.name.lower()), canonical_field(each, b"relaxed"))
+        for each in headers
+        if each.name.lower() in order and (number := re.search(rb"(?:\A|;)\s*i\s*=\s*(\d+)", each.value))
+    )
+    hashed = [text for _, _, text in below]
+    hashed += [canonical_field(each, b"relaxed") for each in (claims, signature, own)]
+    return hashlib.sha256(CRLF.join(hashed)).digest()
