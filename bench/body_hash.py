@@ -8,6 +8,7 @@ import random
 import sys
 import time
 from base64 import b64encode
+from collections.abc import Callable
 
 from assay.facts import BodyHashSpec, Canonicalization
 from assay.message.body import BodyHasher
@@ -15,8 +16,10 @@ from assay.message.body import BodyHasher
 CHUNK = 65535  # what a milter hands over at most
 ROUNDS = 5
 
+Work = Callable[[list[bytes]], None]
 
-def best_of(work: "Work", chunks: list[bytes]) -> float:
+
+def best_of(work: Work, chunks: list[bytes]) -> float:
     """Return microseconds per KiB, the best of some rounds."""
     times = []
     for _ in range(ROUNDS):
@@ -32,7 +35,7 @@ def plain(chunks: list[bytes]) -> None:
         digest.update(chunk)
 
 
-def hashing(*forms: Canonicalization) -> "Work":
+def hashing(*forms: Canonicalization) -> Work:
     def work(chunks: list[bytes]) -> None:
         hasher = BodyHasher([BodyHashSpec(form) for form in forms])
         for chunk in chunks:
@@ -40,9 +43,6 @@ def hashing(*forms: Canonicalization) -> "Work":
         hasher.finish()
 
     return work
-
-
-Work = type(plain)
 
 
 def inputs() -> dict[str, bytes]:
