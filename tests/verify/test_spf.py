@@ -773,6 +773,14 @@ def test_the_state_of_pyspf_is_whole() -> None:
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
 
 
+def test_a_void_answer_to_the_record_itself_is_no_void_term() -> None:
+    data = record(
+        "v=spf1 a:x.example.com a:y.example.com ?include:e.example.com ip4:192.0.2.1 -all",
+        e=[{"TXT": "v=spf1 -all"}],
+    )
+    assert check_host(ask(), SuiteResolver(zone(data)), Trace()).value is PASS
+
+
 class Broken:
     """A resolver with a fault of ours."""
 

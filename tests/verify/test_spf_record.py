@@ -1,6 +1,8 @@
 """The grammar of SPF records (RFC 7208 4.5, 4.6.1, 5, 6, 7.1, 12)."""
 
 import re
+from ipaddress import ip_network
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 
 from assay.limits import MAX_SPF_RECORD_OCTETS
 from assay.verify.spf_record import (
+    Directive,
     Macro,
+    Network,
     SpfRecord,
     SpfSyntaxError,
     is_spf,
@@ -162,8 +166,8 @@ BAD_TERMS = {
 
 @pytest.mark.parametrize("term", GOOD_TERMS)
 def test_a_good_term(term: str) -> None:
-    directives = () if re.match("[A-Za-z._0-9-]+=", term) else (term,)
-    assert parse_record(f"v=spf1  {term} ".encode("latin-1")) == SpfRecord(directives=directives)
+    texts = [directive.text for directive in parse_record(f"v=spf1  {term} ".encode("latin-1")).directives]
+    assert texts == ([] if re.match("[A-Za-z._0-9-]+=", term) else [term])
 
 
 @pytest.mark.parametrize(("term", "why"), BAD_TERMS.items())
@@ -174,8 +178,41 @@ def test_a_bad_term_anywhere_spoils_the_record(term: str, why: str) -> None:
 
 def test_modifiers_are_told_from_directives() -> None:
     assert parse_record(b"v=spf1 EXP=why.example x=1 -a Redirect=%{d}.example x=2 ?all") == SpfRecord(
-        directives=("-a", "?all"), redirect="%{d}.example", exp="why.example"
+        directives=(Directive("-a"), Directive("?all")), redirect="%{d}.example", exp="why.example"
     )
+
+
+@pytest.mark.parametrize(
+    ("term", "network"),
+    [
+        ("-ip4:192.0.2.129/24", Network(4, 0xC00002, 8)),
+        ("IP4:192.0.2.1", Network(4, 0xC0000201, 0)),
+        ("ip4:192.0.2.1/0", Network(4, 0, 32)),
+        ("?ip6:2001:db8::1/32", Network(6, 0x20010DB8, 96)),
+        ("ip6:::ffff:192.0.2.1", Network(6, 0xFFFFC0000201, 0)),
+    ],
+)
+def test_networks_are_read(term: str, network: Network) -> None:
+    assert parse_record(f"v=spf1 {term}".encode()).directives == (Directive(term, network),)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"), [("all", "pass"), ("+all", "pass"), ("-all", "fail"), ("~all", "softfail"), ("?all", "neutral")]
+)
+def test_qualifiers(text: str, result: str) -> None:
+    assert Directive(text).result == result
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@given(data=st.data())
+def test_a_network_holds_what_the_standard_library_says(version: Literal[4, 6], data: st.DataObject) -> None:
+    base, other = data.draw(st.ip_addresses(v=version)), data.draw(st.ip_addresses())
+    bits = data.draw(st.integers(0, base.max_prefixlen))
+    near = type(base)(int(base) ^ (1 << data.draw(st.integers(0, base.max_prefixlen - 1))))
+    (directive,) = parse_record(f"v=spf1 ip{version}:{base}/{bits}".encode()).directives
+    assert directive.network is not None
+    for address in (base, near, other):
+        assert directive.network.holds(address) is (address in ip_network((base, bits), strict=False))
 
 
 def test_the_size_of_a_record_is_limited() -> None:
@@ -262,4 +299,4 @@ def test_a_record_is_read_or_refused(octets: bytes) -> None:
     except SpfSyntaxError:
         return
     assert octets.isascii()
-    assert set(record.directives) <= set(octets.decode().split(" "))
+    assert {directive.text for directive in record.directives} <= set(octets.decode().split(" "))

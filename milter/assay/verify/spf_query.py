@@ -1,9 +1,12 @@
 """pyspf on our resolver: one check_host() of RFC 7208 4.
 
-pyspf evaluates the directives, one at a time (all, include, a, mx, ptr, ip4, ip6, exists), recurses into includes and
-turns errors into results. What it does wrongly is replaced (library-traps S1 to S6, and the notes at each method): the
+pyspf evaluates the directives, one at a time (all, include, a, mx, ptr, exists), recurses into includes and turns
+errors into results. What it does wrongly is replaced (library-traps S1 to S6, and the notes at each method): the
 grammar, modifiers, macros, DNS, the clock and the order of work. Left alone, pyspf expands every macro of a record
 before it evaluates the first term: it asks DNS for terms that are never reached, and counts a redirect not taken.
+
+ip4 and ip6 do not go through pyspf: the grammar has read their networks already, and most terms in use are of these
+two (measured on a large provider's records, 34 terms: 420 us through it, 290 us so, 120 us with the records kept).
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +22,16 @@ from assay.facts import IPAddress
 from assay.limits import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, SPF_LOOKUPS, SPF_VOID_LOOKUPS
 from assay.results import SpfValue
 from assay.trace import SpfTerm, Trace
-from assay.verify.spf_record import Macro, SpfRecord, SpfSyntaxError, is_spf, parse_macros, parse_record, target_name
+from assay.verify.spf_record import (
+    Directive,
+    Macro,
+    SpfRecord,
+    SpfSyntaxError,
+    is_spf,
+    parse_macros,
+    parse_record,
+    target_name,
+)
 
 _Result = tuple[str, int, str]
 _ESCAPES = {"%": "%", "_": " ", "-": "%20"}
@@ -106,18 +118,26 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         """Evaluate a record; ``recursion`` is 0 for that of the domain and what it redirects to, else 1."""
         if record is None:
             return "none", 250, ""
-        for term in record.directives:
-            value = self._directive(term)
+        for directive in record.directives:
+            value = self._matched(directive)
             if value is None:
                 continue
-            self.reason = f'matched "{term}" in the record of {self.d}'
+            self.reason = f'matched "{directive.text}" in the record of {self.d}'
             # RFC 7208 6.2: only the outermost record explains
             wanted = self._explain and value == "fail" and recursion == 0
             return value, 250, self._explanation(record.exp) if wanted and record.exp is not None else ""
         self.reason = f"no term matched in the record of {self.d}"
         return ("neutral", 250, "") if record.redirect is None else self._redirect(record.redirect, recursion)
 
-    def _directive(self, term: str) -> str | None:
+    def _matched(self, directive: Directive) -> str | None:
+        """Evaluate a directive; its result, or None without a match."""
+        if directive.network is None:
+            return self._evaluated(directive.text)
+        value = directive.result if directive.network.holds(self.ipaddr) else None
+        self._step(directive.text, value or "no match")
+        return value
+
+    def _evaluated(self, term: str) -> str | None:
         """Let pyspf evaluate one directive; its result, or None without a match."""
         self._terms += 1
         outer, self._term = self._term, self._terms
