@@ -129,15 +129,17 @@ class DnsClient:
     def _settled(self, lookup: Lookup, answer: Answer, ttl: int) -> None:
         """Keep the answer as long as is right and hand it out; in the thread of the engine."""
         key = (fold(lookup.name), lookup.rrtype)
-        with self._lock:
-            self._under_way.pop(key, None)
-            match answer:
-                case Found():
-                    self._cache.put(key, answer, ttl)
-                case Absent():
-                    self._cache.put(key, answer, min(self._negative_ttl, ttl))
-                case Unavailable():
-                    pass
-                case _:
-                    assert_never(answer)
-        lookup.finish(answer)
+        try:
+            with self._lock:
+                self._under_way.pop(key, None)
+                match answer:
+                    case Found():
+                        self._cache.put(key, answer, ttl)
+                    case Absent():
+                        self._cache.put(key, answer, min(self._negative_ttl, ttl))
+                    case Unavailable():
+                        pass
+                    case _:
+                        assert_never(answer)
+        finally:
+            lookup.finish(answer)

@@ -7,6 +7,7 @@ after the other at equal distances, and a late answer to an earlier attempt stil
 
 import contextlib
 import heapq
+import math
 import os
 import select
 import time
@@ -59,7 +60,19 @@ class EngineSettings:
 class _Task:
     """A question as the engine works on it."""
 
-    __slots__ = ("attempts", "chain", "done", "failed", "lookup", "next_at", "plan", "queued", "why")
+    __slots__ = (
+        "attempts",
+        "chain",
+        "done",
+        "failed",
+        "lookup",
+        "next_at",
+        "plan",
+        "queued",
+        "timer_at",
+        "why",
+        "without_edns",
+    )
 
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
@@ -68,9 +81,11 @@ class _Task:
         self.queued = False
         self.why = ""
         self.next_at = lookup.deadline
+        self.timer_at = math.inf
         self.attempts: list[Attempt] = []
         self.plan: deque[int] = deque()
         self.failed: set[int] = set()
+        self.without_edns: set[int] = set()
 
 
 class Engine:
@@ -91,7 +106,8 @@ class Engine:
         self.queries_sent = 0
         self._settings = settings
         self._settled = settled
-        self._interval = settings.timeout / (max(MIN_ATTEMPTS, len(settings.nameservers)) + 1)
+        self._rounds = -(-MIN_ATTEMPTS // len(settings.nameservers))  # rounded up
+        self._interval = settings.timeout / (self._rounds * len(settings.nameservers) + 1)
         self._suspect_until: dict[int, float] = {}
         self._tasks: set[_Task] = set()
         self._attempts: dict[int, tuple[_Task, Attempt]] = {}
@@ -150,10 +166,11 @@ class Engine:
         while self._inbox:
             task = _Task(self._inbox.popleft())
             self._tasks.add(task)
-            self._guarded(task, self._begin)
+            self._guarded(task, self._ask_from_first)
         while self._timers and self._timers[0][0] <= clock():
-            task = heapq.heappop(self._timers)[2]
-            self._guarded(task, self._on_time)
+            due, _, task = heapq.heappop(self._timers)
+            if due == task.timer_at:  # else an earlier one took its place
+                self._guarded(task, self._on_time)
         while self._waiting and len(self._attempts) < self._settings.max_sockets:
             task = self._waiting.popleft()
             task.queued = False
@@ -169,12 +186,9 @@ class Engine:
             self._report(fault)
             self._settle(task, Unavailable(f"internal fault: {fault!r}"))
 
-    def _begin(self, task: _Task) -> None:
-        self._ask_from_first(task)
-        self._set_timer(task)
-
     def _on_time(self, task: _Task) -> None:
-        """The next name server's turn, or the end. Each question has one timer, which may come early."""
+        """The next name server's turn, or the end; a timer may come early, when the turn was put off."""
+        task.timer_at = math.inf
         now = self._settings.clock()
         if now >= task.lookup.deadline:
             why = f"no answer within {self._settings.timeout:g} s"
@@ -182,19 +196,23 @@ class Engine:
             return
         if now >= task.next_at:
             self._advance(task)
-        self._set_timer(task)
+        else:
+            self._wake_at(task, task.next_at)
 
-    def _set_timer(self, task: _Task) -> None:
-        if not task.done:
+    def _wake_at(self, task: _Task, when: float) -> None:
+        """Ask for the next turn at that time or at the deadline, whichever comes first."""
+        task.next_at = when
+        due = min(when, task.lookup.deadline)
+        if due < task.timer_at:
+            task.timer_at = due
             self._timer_count += 1  # breaks ties, since tasks have no order
-            heapq.heappush(self._timers, (min(task.next_at, task.lookup.deadline), self._timer_count, task))
+            heapq.heappush(self._timers, (due, self._timer_count, task))
 
     def _ask_from_first(self, task: _Task) -> None:
         """Plan the attempts for the end of the chain and make the first."""
         now = self._settings.clock()
         order = sorted(range(len(self._settings.nameservers)), key=lambda n: self._suspect_until.get(n, now) > now)
-        rounds = -(-MIN_ATTEMPTS // len(order))
-        task.plan = deque(order * rounds)
+        task.plan = deque(order * self._rounds)
         task.failed.clear()
         self._advance(task)
 
@@ -205,19 +223,22 @@ class Engine:
                 self._postpone(task)
                 return
             server = task.plan.popleft()
-            if server not in task.failed and self._ask(task, server, stream=False, edns=True):
-                task.next_at = self._settings.clock() + self._interval
+            if server in task.failed or any(sent.stream and sent.server == server for sent in task.attempts):
+                continue  # TCP repeats by itself
+            if self._ask(task, server, stream=False, edns=server not in task.without_edns):
+                self._wake_at(task, self._settings.clock() + self._interval)
                 return
-        task.next_at = task.lookup.deadline
-        if not task.attempts:
+        if task.attempts:
+            self._wake_at(task, task.lookup.deadline)
+        else:
             self._settle(task, Unavailable(task.why))
 
     def _postpone(self, task: _Task) -> None:
         """No socket is free: a first attempt waits for one, a repetition for its next turn."""
         if task.attempts:
-            task.next_at = self._settings.clock() + self._interval
+            self._wake_at(task, self._settings.clock() + self._interval)
             return
-        task.next_at = task.lookup.deadline
+        self._wake_at(task, task.lookup.deadline)
         if not task.queued:
             task.queued = True
             self._waiting.append(task)
@@ -262,6 +283,7 @@ class Engine:
             self._server_failed(task, attempt.server, f"malformed answer: {error}")
             return
         if attempt.edns and response.rcode in _WITHOUT_EDNS:  # RFC 6891 7
+            task.without_edns.add(attempt.server)
             self._ask_again(task, attempt, stream=attempt.stream, edns=False)
             return
         verdict = follow(response, task.lookup.rrtype, task.chain)

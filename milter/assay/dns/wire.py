@@ -153,21 +153,27 @@ def is_truncated(packet: bytes) -> bool:
 def parse_response(packet: bytes) -> Response:
     """Decode a response.
 
-    Octets after the last counted record are ignored, as resolvers do.
+    Octets after the last counted record are ignored, as resolvers do. A server that could not read the query at all
+    (FORMERR, NOTIMP) may send its sections as they came: they are not read.
 
     Raises:
-        WireError: it is malformed, anywhere in any section, or a record of the answer is not of class IN.
+        WireError: it is malformed, anywhere in any section, or truncated, or a record of the answer is not of class
+            IN.
     """
     if len(packet) < _HEADER.size:
         raise WireError("shorter than a header")
     _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(packet)
+    rcode = flags & 0xF
+    if rcode in (RCode.FORMERR, RCode.NOTIMP):
+        return Response(rcode=rcode, answers=(), referral=False)
+    if flags & _TC:
+        raise WireError("truncated")
     reader = _Reader(packet)
     for _ in range(questions):
         reader.name()
         reader.skip(4)
     found = tuple(reader.record() for _ in range(answers))
     authority_types = {reader.header()[0] for _ in range(authorities)}
-    rcode = flags & 0xF
     for _ in range(additionals):
         rtype, ttl = reader.header()
         if rtype == RType.OPT:
