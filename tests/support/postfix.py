@@ -25,6 +25,7 @@ RECIPIENT: Final = "user@dest.example"
 # chroot is "n" everywhere: a chroot needs copies of half of /etc. Nothing here can speak SMTP to the outside.
 _MASTER: Final = """\
 127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -100,6 +101,7 @@ class Postfix:
         self._sudo = _sudo()
         self._postfix = program("postfix")
         self._postqueue = program("postqueue")
+        self._postsuper = program("postsuper")
         self._swaks = program("swaks")
         # Not pytest's tmp_path: that is closed to the user postfix. The path is absolute: postfix -c ignores others.
         self.directory = Path(tempfile.mkdtemp(prefix="assay-postfix-", dir="/tmp"))
@@ -238,15 +240,15 @@ class Postfix:
             options: further ones of swaks.
         """
         stuffed = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:]
-        data = self.directory / "swaks-data"
-        # Without fix-ups swaks sends this and one CRLF, no dot.
-        data.write_bytes(stuffed + (b"." if stuffed.endswith(b"\r\n") else b"\r\n."))
+        # Without fix-ups swaks sends this and one CRLF, no dot. A file for each call: clients may run side by side.
+        with tempfile.NamedTemporaryFile(prefix="swaks-", dir=self.directory, delete=False) as data:
+            data.write(stuffed + (b"." if stuffed.endswith(b"\r\n") else b"\r\n."))
         xclient = [] if address is None else ["--xclient-name", "[UNAVAILABLE]", "--xclient-addr", _xclient(address)]
         done = subprocess.run(
             [
                 *(self._swaks, "--server", f"127.0.0.1:{self.port}", "--helo", helo),
                 *("--from", mail_from or "<>", "--to", ",".join(recipients)),
-                *("--no-data-fixup", "--data", f"@{data}", "--suppress-data"),
+                *("--no-data-fixup", "--data", f"@{data.name}", "--suppress-data"),
                 *xclient,
                 *options,
             ],
@@ -285,6 +287,13 @@ class Postfix:
 
     def held(self) -> list[Queued]:
         return [entry for entry in self.queue() if entry.queue == "hold"]
+
+    def release(self, held: Queued) -> None:
+        """Let a message out of the hold queue and see to its delivery, as an administrator would."""
+        for command in ([self._postsuper, "-H", held.queue_id], [self._postqueue, "-f"]):
+            subprocess.run(
+                [*self._sudo, command[0], "-c", str(self._config), *command[1:]], capture_output=True, check=True
+            )
 
     def log(self) -> str:
         return self._log.read_text("utf-8", "backslashreplace") if self._log.exists() else ""

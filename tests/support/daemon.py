@@ -1,0 +1,74 @@
+"""The daemon as an administrator starts it: ``assay run`` with a configuration file, in a process of its own."""
+
+import shutil
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.ports import free_port
+from support.process import Process
+
+ROOT = Path(__file__).parent.parent.parent
+
+ID = "mx.dest.example"
+"""The authserv-id of every daemon here."""
+
+
+class Daemon(Process):
+    """``assay run`` with the shipped policies.
+
+    Args:
+        directory: for its files; made if missing, and open to every user, so that an MTA reaches a unix socket.
+        nameserver: the only one.
+        mode: monitor or enforce.
+        unix: listen on a unix socket instead of a port of loopback.
+        settings: further lines of the configuration, before the first table.
+    """
+
+    def __init__(
+        self, directory: Path, *, nameserver: str, mode: str = "enforce", unix: bool = False, settings: str = ""
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+        shutil.copytree(ROOT / "policies", directory / "policies")
+        port = free_port()
+        path = directory / "assay.sock"
+        self.config = directory / "assay.toml"
+        self.config.write_text(
+            f"""\
+authserv_id = "{ID}"
+socket = "{f"unix:{path}" if unix else f"inet:{port}@127.0.0.1"}"
+socket_mode = "0666"
+mode = "{mode}"
+{settings}
+[dns]
+nameservers = ["{nameserver}"]
+timeout = 4
+""",
+            encoding="utf-8",
+        )
+        self.postfix_socket = f"unix:{path}" if unix else f"inet:127.0.0.1:{port}"
+        command = [sys.executable, "-m", "assay", "run", "--config", str(self.config)]
+        super().__init__(command, log=directory / "assay.log")
+
+    def start(self) -> Self:
+        """Start it and wait until a worker serves."""
+        started = self.output().count("worker started")
+        super().start()
+        self.wait_for(lambda: self.output().count("worker started") > started, "a worker")
+        return self
+
+    def line(self, *parts: str) -> str:
+        """Wait for the log line that holds all these parts, and return it."""
+
+        def find() -> str | None:
+            lines = (line for line in self.output().splitlines() if all(part in line for part in parts))
+            return next(lines, None)
+
+        return self.wait_for(find, f"a log line with {parts}")
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        if value is not None:
+            value.add_note(f"the log of the daemon:\n{self.output()}")
+        super().__exit__(kind, value, tb)
