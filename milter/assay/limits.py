@@ -90,4 +90,8 @@ MAX_RSA_EXPONENT_BITS: Final = 64
 """Longer public exponents are refused to bound CPU; deployed keys have 17 bits (local choice)."""
 
 MAX_SIGNATURE_OCTETS: Final = 4096
-"""b= and bh= as written, white space included, before they are decoded: 8192 bits are 1,368 (local choice)."""
+"""b=, bh= and i= as written, white space included, before they are decoded: 8192 bits are 1,368 (local choice)."""
+
+MAX_SIGNATURE_FIELD_OCTETS: Final = 65536
+"""A DKIM-Signature, ARC-Message-Signature or ARC-Seal longer than this is not read; only z= makes one longer than a few
+thousand (local choice)."""

@@ -263,6 +263,13 @@ BROKEN = [
         reason="no tag list",
         sets=(1,),
     ),
+    Broken(
+        id="a seal of a mebibyte",
+        section="H.3 K10",
+        headers=replaced(TWO, 0, b"d=", b"n=" + b"x" * 2**20 + b"; d="),
+        reason="arc-seal",
+        sets=(1,),
+    ),
     *(
         Broken(
             id=f"{kind} missing",

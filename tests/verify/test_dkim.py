@@ -516,9 +516,15 @@ def test_the_constants_of_an_empty_body() -> None:
         assert result.value is DkimValue.PASS
 
 
-def test_a_thousand_fields_and_an_unfolded_mebibyte_are_hashed() -> None:
+def test_a_thousand_fields_and_a_long_signature_are_hashed() -> None:
     many = fields(b"".join(b"X-%d: %b\r\n" % (number, b" \t" * 500) for number in range(1000)))
-    headers = (*many, *HEADERS)
-    signature = sign(headers, BODY, rsa_key(), {b"h": b"from:x-1:x-999", b"n": b"b " * 500_000})
+    headers = (*many, HeaderField(b"X-Long", b" b " * 350_000), *HEADERS)
+    signature = sign(headers, BODY, rsa_key(), {b"h": b"from:x-1:x-999:x-long", b"n": b"b " * 30_000})
     (result,) = verify((signature, *headers), BODY, {NAME: found(RSA)})
     assert result.value is DkimValue.PASS
+
+
+def test_a_signature_field_of_a_mebibyte_is_not_read() -> None:
+    signature = sign(HEADERS, BODY, rsa_key(), {b"n": b"b " * 500_000})
+    (result,) = verify((signature, *HEADERS), BODY, {})
+    assert result == DkimResult(value=PERMERROR, reason="no tag list: the field is longer than 65536 octets")

@@ -82,7 +82,7 @@ def judge(headers: Sequence[HeaderField], body: bytes) -> tuple[tuple[DkimResult
 
 
 @given(st.lists(FIELD, max_size=14), st.binary(max_size=20))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_fields_are_a_result_and_pass_nothing(headers: list[HeaderField], body: bytes) -> None:
     dkim, arc, resolver = judge(headers, body)
     assert all(result.value is not DkimValue.PASS for result in dkim)
@@ -112,7 +112,7 @@ def unsigned_relaxed(value: bytes) -> bytes:
 
 
 @given(st.data())
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_no_mutation_of_what_is_signed_passes(data: st.DataObject) -> None:
     position = data.draw(st.integers(2, len(SIGNED)))
     headers, body = list(SIGNED), BODY
@@ -135,7 +135,7 @@ def test_no_mutation_of_what_is_signed_passes(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_no_mutation_of_a_signature_field_passes(data: st.DataObject) -> None:
     value = mutated(data, SIGNED[0].value)
     field = field_from_milter(SIGNED[0].name, value)
@@ -145,7 +145,7 @@ def test_no_mutation_of_a_signature_field_passes(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_mutation_of_a_chain_passes(data: st.DataObject) -> None:
     position = data.draw(st.integers(0, len(SEALED) - 1))
     old = SEALED[position]
@@ -158,12 +158,14 @@ def test_no_mutation_of_a_chain_passes(data: st.DataObject) -> None:
 
 
 @given(OCTETS, st.sampled_from(list(Canonicalization)))
+@settings(deadline=None)
 def test_canonical_fields_are_those_of_the_second_opinion(value: bytes, how: Canonicalization) -> None:
     field = field_from_milter(b"SubJect ", value)
     assert canonical(field, how) == canonical_field(field, how.encode())
 
 
 @given(st.lists(st.sampled_from((b"a", b"b", b"c", b"zz")), max_size=8))
+@settings(deadline=None)
 def test_each_field_is_taken_once_from_the_bottom(names: list[bytes]) -> None:
     fields = tuple(HeaderField(name, b"%d" % at) for at, name in enumerate((b"a", b"b", b"a", b"c", b"a", b"x")))
     taken, left = [], list(fields[:-1])
@@ -181,6 +183,7 @@ def test_each_field_is_taken_once_from_the_bottom(names: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=40))
+@settings(deadline=None)
 def test_base64_is_read_back_and_never_raises(octets: bytes) -> None:
     assert decode_base64(base64.b64encode(octets)) == (octets or None)
     decoded = decode_base64(octets)
@@ -190,6 +193,7 @@ def test_base64_is_read_back_and_never_raises(octets: bytes) -> None:
 
 
 @given(st.binary(max_size=40))
+@settings(deadline=None)
 def test_quoted_printable_is_read_back_and_never_raises(octets: bytes) -> None:
     assert decode_quoted_printable(b"".join(b"=%02X" % octet for octet in octets)) == octets
     decode_quoted_printable(octets)

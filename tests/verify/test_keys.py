@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.answers import Answer, Found, RRType
@@ -252,17 +252,20 @@ def test_the_order_of_the_records_decides_nothing() -> None:
 
 
 @given(st.one_of(st.binary(max_size=200), st.text("vkpths=DKIM1;rsaed25519: ", max_size=80).map(str.encode)))
+@settings(deadline=None)
 def test_any_octets_are_a_value(record: bytes) -> None:
     assert isinstance(parse_key_record(record), KeyRecord | UnusableKey)
 
 
 @given(st.binary(max_size=400))
+@settings(deadline=None)
 def test_any_der_is_a_value(der: bytes) -> None:
     for tags in (b"p=", b"k=ed25519; p="):
         assert isinstance(parse_key_record(tags + base64.b64encode(der)), KeyRecord | UnusableKey)
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_a_damaged_key_never_raises(data: st.DataObject) -> None:
     der = bytearray(base64.b64decode(PUBLIC))
     for _ in range(data.draw(st.integers(1, 4))):

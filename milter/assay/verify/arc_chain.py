@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from assay.facts import HeaderField
 from assay.limits import MAX_ARC_SETS
-from assay.message.tags import TagListError, parse_tags
+from assay.message.tags import TagListError
 from assay.results import ArcSet
 from assay.verify.hashing import field_key
 from assay.verify.signature import (
@@ -23,6 +23,7 @@ from assay.verify.signature import (
     parse_instance,
     parse_message_signature,
     parse_seal,
+    read_tags,
 )
 
 _WHITE_SPACE = b" \t\r\n"
@@ -144,7 +145,7 @@ def _sort_in(found: dict[int, _Found], kind: ArcField, position: int, value: byt
             found.setdefault(instance, _Found()).results.append((position, claims))
         return instance is not None
     try:
-        tags = parse_tags(value)
+        tags = read_tags(value)
     except TagListError:
         return False
     instance = parse_instance(tags.get(b"i", b""))

@@ -7,13 +7,21 @@ through, checks ``bh=`` against ``b=``, and ``i=`` by its last octets (library t
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from dkim.canonicalization import CanonicalizationPolicy, InvalidCanonicalizationPolicyError
 
 from assay.domain import Domain
 from assay.errors import DomainError
 from assay.facts import BodyHashSpec, Canonicalization
-from assay.limits import MAX_ARC_SETS, MAX_NAME_OCTETS, MAX_SIGNATURE_OCTETS, MAX_SIGNED_HEADERS, MAX_TAG_DIGITS
+from assay.limits import (
+    MAX_ARC_SETS,
+    MAX_NAME_OCTETS,
+    MAX_SIGNATURE_FIELD_OCTETS,
+    MAX_SIGNATURE_OCTETS,
+    MAX_SIGNED_HEADERS,
+    MAX_TAG_DIGITS,
+)
 from assay.message.tags import TagListError, parse_tags
 from assay.results import DkimValue
 from assay.verify.encoding import decode_base64, decode_quoted_printable, without_white_space
@@ -22,6 +30,7 @@ from assay.verify.keys import KeyType
 Tags = dict[bytes, bytes]
 
 _SHA256_OCTETS = 32
+_CACHED_FIELDS = 32  # of at most MAX_SIGNATURE_FIELD_OCTETS each, so at most 2 MiB
 _MIN_SDID_LABELS = 2
 _ALGORITHMS = {f"{type_}-sha256".encode(): type_ for type_ in KeyType}
 _RSA_SHA1 = b"rsa-sha1"
@@ -147,12 +156,32 @@ class _RefusedError(Exception):
         self.refusal = Refusal(value, reason)
 
 
+def read_tags(value: bytes) -> Tags:
+    """Read the tag list of a signature field.
+
+    Raises:
+        TagListError: it is none, or longer than :data:`~assay.limits.MAX_SIGNATURE_FIELD_OCTETS`.
+    """
+    if len(value) > MAX_SIGNATURE_FIELD_OCTETS:
+        raise TagListError(f"the field is longer than {MAX_SIGNATURE_FIELD_OCTETS} octets")
+    return parse_tags(value)
+
+
 def parse_dkim(value: bytes) -> tuple[Labels, Signature | Refusal]:
-    """Read the value of a DKIM-Signature field (RFC 6376 3.5, 6.1.1)."""
+    """Read the value of a DKIM-Signature field (RFC 6376 3.5, 6.1.1).
+
+    A message's signatures are read at the end of its headers and again at the end of the message; a small cache by
+    ``value`` makes the second time cheap.
+    """
     try:
-        tags = parse_tags(value)
+        return _parse_dkim(value)
     except TagListError as error:
         return Labels(), Refusal(DkimValue.PERMERROR, f"no tag list: {error}")
+
+
+@lru_cache(maxsize=_CACHED_FIELDS)
+def _parse_dkim(value: bytes) -> tuple[Labels, Signature | Refusal]:
+    tags = read_tags(value)
     labels = _labels(tags)
     try:
         _require(tags, b"v", b"a", b"b", b"bh", b"d", b"h", b"s")
@@ -328,8 +357,7 @@ def _length(tags: Tags) -> int | None:
 
 
 def _identity(value: bytes, sdid: Domain) -> Domain:
-    text = decode_quoted_printable(value)
-    _, at, domain = (text or b"").rpartition(b"@")
+    _, at, domain = (_decoded_identity(value) or b"").rpartition(b"@")
     identity = _domain(domain) if at else None
     if identity is None:
         raise _RefusedError("i= is no identity")
@@ -337,9 +365,13 @@ def _identity(value: bytes, sdid: Domain) -> Domain:
     return identity
 
 
+def _decoded_identity(value: bytes) -> bytes | None:
+    return decode_quoted_printable(value) if len(value) <= MAX_SIGNATURE_OCTETS else None
+
+
 def _labels(tags: Tags) -> Labels:
     selector = _domain(tags.get(b"s", b""))
-    auid = decode_quoted_printable(tags[b"i"]) if b"i" in tags else None
+    auid = _decoded_identity(tags[b"i"]) if b"i" in tags else None
     algorithm = tags.get(b"a", b"")
     text = without_white_space(tags.get(b"b", b"")[: MAX_SIGNATURE_OCTETS + 1])
     shown = len(text) <= MAX_SIGNATURE_OCTETS and _BASE64_TEXT.fullmatch(text) is not None
