@@ -202,7 +202,7 @@ def _values(event: MutableMapping[str, Any]) -> dict[str, object]:
 
 
 def _clean(key: str, value: object) -> object:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, int | float):
         return value
     text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _text(value))
     if key == "exception":
@@ -221,8 +221,8 @@ def _text(value: object) -> str:
 
 def _quoted(value: object) -> str:
     """Return plain words as they are, anything else as a JSON string: quotes, controls and non-ASCII are escaped."""
-    text = json.dumps(value) if isinstance(value, bool | int | float) else str(value)
-    return text if _PLAIN.fullmatch(text) else json.dumps(text).replace("\x7f", "\\u007f")
+    text = json.dumps(value) if isinstance(value, int | float) else str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def _render_text(_logger: object, _method: str, event: MutableMapping[str, Any], *, priorities: bool) -> str:
@@ -232,4 +232,4 @@ def _render_text(_logger: object, _method: str, event: MutableMapping[str, Any],
 
 
 def _render_json(_logger: object, _method: str, event: Mapping[str, Any]) -> str:
-    return json.dumps(_values(dict(event))).replace("\x7f", "\\u007f")
+    return json.dumps(_values(dict(event)))

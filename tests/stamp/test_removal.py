@@ -23,6 +23,7 @@ FORGED = [
     ("quoted pairs", b' "mx\\.rec\\eiver.example"; dkim=pass'),
     ("quoted with spaces", b' " mx.receiver.example "; dkim=pass'),
     ("quoted with a version inside", b' "mx.receiver.example 1"; dkim=pass'),
+    ("quoted pairs with a version inside", b' "mx\\.rec\\eiver.example 1"; dkim=pass'),
     ("quoted with a slash", b' "mx.receiver.example/1"; dkim=pass'),
     ("quoted with a port", b' "mx.receiver.example:25"; dkim=pass'),
     ("quoted with at", b' "smtp@mx.receiver.example"; dkim=pass'),
