@@ -8,7 +8,7 @@ from assay import log
 from assay.cli.exit_codes import ExitCode
 from assay.cli.options import config_option, fail
 from assay.daemon.listener import ListenError
-from assay.daemon.setup import load_setup
+from assay.daemon.setup import Setup, load_setup
 from assay.daemon.supervisor import Supervisor
 from assay.daemon.workers import run_worker
 from assay.errors import ConfigurationError
@@ -22,10 +22,21 @@ def run(config_path: Path | None) -> None:
         setup = load_setup(config_path)
     except ConfigurationError as error:
         fail(error)
-    log.configure(setup.config.log.format, setup.config.log.level)
-    supervisor = Supervisor(setup, reload=lambda: load_setup(setup.config.source), serve=run_worker)
+    _configure_log(setup)
+    supervisor = Supervisor(setup, reload=lambda: _reload(setup.config.source), serve=run_worker)
     try:
         code = supervisor.run()
     except ListenError as error:
         fail(error, ExitCode.FINDING)
     raise SystemExit(code)
+
+
+def _reload(source: Path) -> Setup:
+    """Read everything again; the log follows only if all of it is good."""
+    setup = load_setup(source)
+    _configure_log(setup)
+    return setup
+
+
+def _configure_log(setup: Setup) -> None:
+    log.configure(setup.config.log.format, setup.config.log.level)

@@ -60,6 +60,7 @@ class _Message:
     headers: list[HeaderField] = field(default_factory=list)
     hasher: BodyHasher | None = None
     warmed: bool = False
+    over: bool = False
     fault: Exception | None = None
 
 
@@ -89,13 +90,13 @@ class Session:
     def helo(self, name: bytes) -> None:
         """Note HELO; it ends an open message, and a later one replaces it (RFC 5321 4.1.4; STARTTLS)."""
         self._helo = name
-        self._message = None
+        self.abort()
 
     def mail(
         self, path: bytes, parameters: tuple[bytes, ...], authenticated: str | None, mail_addr: str | None
     ) -> None:
         """Open a message; whatever an earlier one left behind is dropped."""
-        self._message = None
+        self.abort()
         envelope = Envelope(
             helo=self._helo,
             mail_from=path,
@@ -118,7 +119,7 @@ class Session:
         if message.warmed or message.exempt is not None:
             return
         message.warmed = True
-        self._context.background.submit(_warm_spf, self._facts(message, {}, "-"), message.resolver, self._context.clock)
+        self._context.background.submit(_warm_spf, message, self._facts(message, {}, "-"), self._context.clock)
 
     def header(self, name: bytes, value: bytes) -> None:
         """Note a header field as the MTA hands it over."""
@@ -154,7 +155,7 @@ class Session:
         """
         started = time.monotonic()
         message = self._open()
-        self._message = None
+        self.abort()
         fault = self._fault or message.fault
         if fault is not None:
             raise fault
@@ -176,6 +177,8 @@ class Session:
 
     def abort(self) -> None:
         """Drop the open message; the connection's facts stay."""
+        if self._message is not None:
+            self._message.over = True
         self._message = None
 
     def _open(self) -> _Message:
@@ -205,10 +208,12 @@ def _parse_address(text: str | None) -> IPAddress | None:
     return address
 
 
-def _warm_spf(facts: MessageFacts, resolver: Resolver, clock: Clock) -> None:
-    """Ask what SPF asks, and drop the result; runs beside the SMTP dialogue."""
+def _warm_spf(message: _Message, facts: MessageFacts, clock: Clock) -> None:
+    """Ask what SPF asks, and drop the result; runs beside the SMTP dialogue, if the message is still there by then."""
+    if message.over:
+        return
     try:
-        verify_spf(facts, resolver, clock(), Trace())
+        verify_spf(facts, message.resolver, clock(), Trace())
     except Exception:
         # The judge meets the same fault, defers the message and says which one it was.
         log.exception("early SPF evaluation failed")

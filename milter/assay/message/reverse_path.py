@@ -75,6 +75,34 @@ def parse_reverse_path(octets: bytes) -> NullSender | ReversePath | UnusablePath
     return _mailbox(path)
 
 
+def agreed_path(octets: bytes, mail_addr: str | None) -> NullSender | ReversePath | UnusablePath:
+    """Read the argument of MAIL, and believe it only where the MTA reads the same domain (standards G.5.10).
+
+    An MTA that finds another sender in it would deliver, and bounce, by that one; a pass for ours would then be worth
+    nothing.
+
+    Args:
+        octets: as for :func:`parse_reverse_path`.
+        mail_addr: the MTA's reading (macro ``{mail_addr}``), without angle brackets except for the null sender; None
+            or empty where it sent none.
+    """
+    path = parse_reverse_path(octets)
+    match path:
+        case NullSender() if mail_addr and mail_addr != "<>":
+            return UnusablePath("the MTA does not read it as the null sender")
+        case ReversePath(domain=Domain()) if mail_addr and not _names(mail_addr, path.domain):
+            return UnusablePath("the MTA reads another domain in it")
+        case _:
+            return path
+
+
+def _names(mail_addr: str, domain: Domain | None) -> bool:
+    try:
+        return Domain.parse(mail_addr.rpartition("@")[2].removesuffix(">")) == domain
+    except DomainError:
+        return False
+
+
 def parse_helo(octets: bytes) -> Domain | None:
     """Read the argument of HELO or EHLO as a name that SPF can check (RFC 7208 2.3, standards A.1.4).
 

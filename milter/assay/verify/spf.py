@@ -8,7 +8,7 @@ from assay.answers import Resolver
 from assay.domain import Domain
 from assay.facts import Envelope, MessageFacts
 from assay.limits import MAX_SPF_REASON
-from assay.message.reverse_path import NullSender, ReversePath, UnusablePath, parse_helo, parse_reverse_path
+from assay.message.reverse_path import NullSender, ReversePath, UnusablePath, agreed_path, parse_helo
 from assay.results import SpfIdentity, SpfResult, SpfValue
 from assay.trace import SpfDone, Trace
 from assay.verify.spf_query import HostCheck, SpfQuery
@@ -97,7 +97,7 @@ def check_host(check: HostCheck, resolver: Resolver, trace: Trace) -> SpfOutcome
 
 
 def _sender(envelope: Envelope) -> _Sender:
-    path = parse_reverse_path(envelope.mail_from)
+    path = agreed_path(envelope.mail_from, envelope.mail_addr)
     match path:
         case NullSender():
             helo = parse_helo(envelope.helo)

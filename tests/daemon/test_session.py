@@ -1,0 +1,266 @@
+"""The session without libmilter: what its callbacks feed it, and what it makes of it."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from assay.answers import Answer, RRType
+from assay.daemon.facts_of import facts_of_file
+from assay.daemon.judge import Judgement, Settings, judge
+from assay.daemon.session import Context, OutOfOrderError, Session
+from assay.dns.zone import Zone
+from assay.policy.model import Mode
+from assay.policy.policies import Policies
+from assay.results import DmarcValue, SpfValue
+from assay.trace import Query
+from support.conversation import RECEIVER, ZONE, letter
+
+NOW = 1_700_000_000.0
+
+
+class CountingZone:
+    """A zone that keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self._zone = Zone.parse(ZONE)
+        self.asked: list[bytes] = []
+        self.prefetched: list[bytes] = []
+
+    def resolve(self, name: bytes, rrtype: RRType) -> Answer:
+        self.asked.append(name)
+        return self._zone.resolve(name, rrtype)
+
+    def prefetch(self, name: bytes, rrtype: RRType) -> None:
+        self.prefetched.append(name)
+
+
+class Later(Executor):
+    """An executor that runs nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Callable[[], object]] = []
+
+    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
+        self.jobs.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+
+class World:
+    """A session with everything around it in memory."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.zone = CountingZone()
+        self.background = Later()
+        self.settings = settings or Settings(policies=Policies.built_in(Mode.ENFORCE))
+        self.session = Session(
+            Context(
+                settings=self.settings,
+                new_resolver=lambda: self.zone,
+                background=self.background,
+                clock=lambda: NOW,
+                authserv_id=None,
+                host_name="this.machine.example",
+            )
+        )
+
+    def begin(self, client: str = "192.0.2.10", **mail: object) -> None:
+        self.session.connect("client", client, RECEIVER)
+        self.session.helo(b"mail.good.example")
+        self.mail(**mail)
+
+    def mail(self, path: bytes = b"<bounce@good.example>", authenticated: str | None = None) -> None:
+        self.session.mail(path, (), authenticated, None)
+        self.session.recipient()
+
+    def end(self, headers: list[tuple[bytes, bytes]] | None = None, body: bytes = b"text\r\n") -> Judgement:
+        for name, value in letter() if headers is None else headers:
+            self.session.header(name, value)
+        self.session.end_of_headers()
+        self.session.body(body)
+        return self.session.end_of_message("Q1")
+
+
+def _dmarc(judgement: Judgement) -> DmarcValue:
+    assert judgement.results is not None
+    return judgement.results.dmarc.value
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda session: session.recipient(),
+        lambda session: session.header(b"From", b" a@good.example"),
+        lambda session: session.end_of_headers(),
+        lambda session: session.end_of_message("Q1"),
+    ],
+    ids=["RCPT", "header", "end of headers", "end of message"],
+)
+def test_a_step_without_mail_is_a_fault(step: Callable[[Session], object]) -> None:
+    with pytest.raises(OutOfOrderError):
+        step(World().session)
+
+
+def test_a_body_without_a_message_is_nothing() -> None:
+    World().session.body(b"text")
+
+
+def test_a_fault_of_the_connection_defers_all_its_messages() -> None:
+    world = World()
+    world.session.remember(RuntimeError("first"))
+    world.session.remember(RuntimeError("second"))
+    for _ in range(2):
+        world.begin()
+        with pytest.raises(RuntimeError, match="first"):
+            world.end()
+
+
+def test_a_fault_of_a_message_defers_that_message_only() -> None:
+    world = World()
+    world.begin()
+    world.session.remember(RuntimeError("first"))
+    world.session.remember(RuntimeError("second"))
+    with pytest.raises(RuntimeError, match="first"):
+        world.end()
+    world.mail()
+    assert _dmarc(world.end()) is DmarcValue.PASS
+
+
+@pytest.mark.parametrize("end", ["abort", "helo", "mail"])
+def test_what_an_unfinished_message_left_is_gone(end: str) -> None:
+    world = World()
+    world.begin()
+    world.session.header(b"From", b" a@other.example")
+    world.session.remember(RuntimeError("of that message"))
+    match end:
+        case "abort":
+            world.session.abort()
+        case "helo":
+            world.session.helo(b"mail.good.example")
+        case _:
+            pass
+    world.mail()
+    assert _dmarc(world.end()) is DmarcValue.PASS
+
+
+def test_early_spf_runs_once_at_the_first_recipient_and_decides_nothing() -> None:
+    world = World()
+    world.begin()
+    world.session.recipient()
+    (job,) = world.background.jobs
+    assert world.zone.asked == []
+    job()
+    assert world.zone.asked == [b"good.example"]
+    assert _dmarc(world.end()) is DmarcValue.PASS
+
+
+def test_early_spf_that_comes_too_late_asks_nothing() -> None:
+    world = World()
+    world.begin()
+    world.end()
+    asked = len(world.zone.asked)
+    (job,) = world.background.jobs
+    job()
+    assert len(world.zone.asked) == asked
+
+
+def test_a_fault_in_early_spf_is_logged_and_left_to_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.begin()
+
+    def broken(name: bytes, rrtype: RRType) -> Answer:
+        raise RuntimeError(f"{name!r} {rrtype}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.zone, "resolve", broken)
+        (job,) = world.background.jobs
+        job()
+    assert _dmarc(world.end()) is DmarcValue.PASS
+
+
+def test_keys_and_walk_are_asked_for_at_end_of_headers() -> None:
+    world = World()
+    world.begin()
+    signature = b" v=1; a=rsa-sha256; d=good.example; s=sel; h=from; bh=" + b"A" * 43 + b"=; b=AAAA"
+    for name, value in letter(b"a@good.example", (b"DKIM-Signature", signature)):
+        world.session.header(name, value)
+    world.session.end_of_headers()
+    assert world.zone.prefetched == [b"sel._domainkey.good.example", b"_dmarc.good.example", b"_dmarc.example"]
+
+
+def test_exempt_mail_costs_no_query_and_no_hash() -> None:
+    settings = Settings(
+        policies=Policies.built_in(Mode.ENFORCE), exempt_networks=(ip_network("192.0.2.0/24"), ip_network("::1/128"))
+    )
+    world = World(settings)
+    world.begin()
+    assert world.end().exempt == "network"
+    assert (world.zone.asked, world.zone.prefetched, world.background.jobs) == ([], [], [])
+
+
+def test_a_local_submission_is_exempt_as_loopback_is() -> None:
+    for networks, exempt in (((ip_network("127.0.0.0/8"),), "network"), ((ip_network("192.0.2.0/24"),), None)):
+        world = World(Settings(policies=Policies.built_in(Mode.ENFORCE), exempt_networks=networks))
+        world.session.connect("localhost", None, None)
+        world.mail()
+        judgement = world.end()
+        assert judgement.exempt == exempt
+
+
+def test_authenticated_mail_is_judged_where_the_configuration_says_so() -> None:
+    settings = Settings(policies=Policies.built_in(Mode.ENFORCE), exempt_authenticated=False)
+    world = World(settings)
+    world.begin(authenticated="somebody")
+    assert world.end().exempt is None
+
+
+def test_without_macro_j_the_machine_s_name_is_ours() -> None:
+    world = World()
+    world.session.connect("client", "192.0.2.10", None)
+    world.mail()
+    (insertion,) = world.end().stamp.insertions
+    assert insertion.value.startswith(" this.machine.example;")
+
+
+def test_a_scoped_address_is_read_without_its_scope() -> None:
+    world = World()
+    world.begin("fe80::1%eth0")
+    judgement = world.end()
+    assert judgement.results is not None
+    assert judgement.results.spf.value is SpfValue.FAIL
+
+
+def test_a_header_field_of_1_mib_is_judged() -> None:
+    world = World()
+    world.begin()
+    assert _dmarc(world.end(letter(b"a@good.example", (b"X-Long", b" " + b"x" * 1048576)))) is DmarcValue.PASS
+    world.mail()
+    long = world.end([(b"From", b" " + b"(" * 1048576)])
+    assert _dmarc(long) is DmarcValue.PERMERROR
+    assert long.decision.disposition == "quarantine"
+
+
+def test_a_message_in_a_file_is_judged_as_the_same_message_from_the_mta() -> None:
+    world = World()
+    world.begin()
+    from_mta = world.end([(b"From", b" a@good.example"), (b"Subject", b" folded\n\thello")], b"a \r\n\r\n")
+    facts = facts_of_file(
+        b"From: a@good.example\r\nSubject: folded\r\n\thello\r\n\r\na \r\n\r\n",
+        address=ip_address("192.0.2.10"),
+        helo=b"mail.good.example",
+        mail_from=b"<bounce@good.example>",
+        smtputf8=False,
+        host_name=RECEIVER,
+        options=world.settings.options,
+    )
+    assert judge(facts, world.zone, world.settings, lambda: NOW) == from_mta
+
+
+def test_the_judgement_holds_each_question_once_with_its_answer() -> None:
+    world = World()
+    world.begin()
+    answers = world.end().answers
+    names = [answer.name for answer in answers]
+    assert all(isinstance(answer, Query) for answer in answers)
+    assert len(names) == len(set(names)) == len(set(world.zone.asked))
