@@ -1,6 +1,5 @@
 """SPF through its front door: identities, limits, DNS, and what an attacker tries (RFC 7208, 8616; standards H.1)."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -29,7 +28,7 @@ PASS, FAIL, SOFTFAIL, NEUTRAL, NONE, TEMPERROR, PERMERROR = (
 )
 CLIENT = "192.0.2.1"
 REVERSE = "1.2.0.192.in-addr.arpa"
-Zone = Mapping[str, Sequence[Any]]
+Zone = dict[str, list[Any]]
 
 
 def facts(mail_from: bytes, helo: bytes, client: str | None) -> MessageFacts:
@@ -63,14 +62,14 @@ class Case:
     reason: str = ""
 
 
-def record(text: str, **names: Sequence[Any]) -> Zone:
+def record(text: str, **names: list[Any]) -> Zone:
     """Zone data in which example.com has the record; the other names are its subdomains."""
     return {"example.com": [{"TXT": text}]} | {f"{label}.example.com": rrs for label, rrs in names.items()}
 
 
-ADDRESS = [{"A": CLIENT}]
-OTHER = [{"A": "198.51.100.9"}]
-DEAD = ["TIMEOUT"]
+ADDRESS: list[Any] = [{"A": CLIENT}]
+OTHER: list[Any] = [{"A": "198.51.100.9"}]
+DEAD: list[Any] = ["TIMEOUT"]
 ALLOWED = record("v=spf1 ip4:192.0.2.0/24 -all")
 
 IDENTITIES = [
@@ -771,14 +770,6 @@ def test_the_state_of_pyspf_is_whole() -> None:
     assert set(theirs) <= set(ours)
     same = set(theirs) - {"t", "timeout", "default_modifier"}
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
-
-
-def test_a_void_answer_to_the_record_itself_is_no_void_term() -> None:
-    data = record(
-        "v=spf1 a:x.example.com a:y.example.com ?include:e.example.com ip4:192.0.2.1 -all",
-        e=[{"TXT": "v=spf1 -all"}],
-    )
-    assert check_host(ask(), SuiteResolver(zone(data)), Trace()).value is PASS
 
 
 class Broken:
