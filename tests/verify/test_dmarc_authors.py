@@ -187,6 +187,12 @@ def test_a_failure_of_one_domain_is_told_with_all_that_did_not_pass() -> None:
     )
 
 
+def test_reports_see_what_the_strictest_domain_published() -> None:
+    policies = {"a.example": policy("p=reject; t=y"), "b.example": policy("p=none")}
+    assert evaluate("b.example a.example", policies).result.published is REJECT
+    assert judge(["pass.example", "nothing.example"]).result.published is P_NONE
+
+
 def test_the_domains_share_their_queries() -> None:
     evaluation = evaluate("a.example.com b.example.com", {"example.com": policy("p=reject")})
     assert evaluation.asks == ["a.example.com", "example.com", "com", "b.example.com"]

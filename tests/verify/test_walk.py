@@ -291,6 +291,14 @@ def test_a_name_too_long_to_be_asked_holds_no_record_and_the_walk_goes_on() -> N
     assert names[0].startswith(b"_dmarc.yy")
 
 
+@pytest.mark.parametrize(("octets", "asks"), [(246, 1), (247, 0)])
+def test_a_name_that_just_fits_with_its_prefix_is_asked(octets: int, asks: int) -> None:
+    name = Domain.parse(".".join(["x" * 62, "y" * 62, "z" * 62, "a" * (octets - 189)]))
+    the_walker, resolver = walker({})
+    the_walker.records(name)
+    assert (len(name.name), len(resolver.asked)) == (octets, asks)
+
+
 def test_a_name_of_127_labels_costs_eight_queries() -> None:
     name = Domain.parse(".".join("a" * 123))
     the_walker, resolver = walker({})

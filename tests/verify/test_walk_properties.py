@@ -28,7 +28,9 @@ def walker(zone: Mapping[str, Answer]) -> tuple[Walker, DictResolver]:
 
 LABELS = st.lists(st.sampled_from("ab"), min_size=1, max_size=10)
 NAME = LABELS.map(lambda labels: ".".join([*labels, "c"]))
-ANSWERS = st.sampled_from([PLAIN, PLAIN, PSD_Y, PSD_N, TWO, NXDOMAIN, NODATA, found(b"v=spf1 -all")])
+ANSWERS: st.SearchStrategy[Answer] = st.sampled_from(
+    [PLAIN, PLAIN, PSD_Y, PSD_N, TWO, NXDOMAIN, NODATA, found(b"v=spf1 -all")]
+)
 
 
 @st.composite
@@ -38,7 +40,7 @@ def trees(draw: st.DrawFn, starts: int, failures: int) -> tuple[list[str], dict[
     heads = draw(st.lists(st.lists(st.sampled_from("ab"), max_size=3), min_size=starts, max_size=starts))
     names = [".".join([*head, tail]) for head in heads]
     suffixes = sorted({".".join(name.split(".")[at:]) for name in names for at in range(len(name.split(".")))})
-    zone = draw(st.dictionaries(st.sampled_from(suffixes), ANSWERS))
+    zone: dict[str, Answer] = draw(st.dictionaries(st.sampled_from(suffixes), ANSWERS))
     zone |= draw(st.dictionaries(st.sampled_from(suffixes), st.just(SERVFAIL), max_size=failures))
     return names, zone
 

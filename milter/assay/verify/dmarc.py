@@ -263,8 +263,7 @@ class _Evaluation:
         # Equality costs nothing, so it goes first. One aligned identifier settles its method; the other method is
         # still looked at, since reports state both.
         for identifier in sorted(self.passed, key=lambda identifier: identifier.domain != policy.author_domain):
-            equal = identifier.domain == policy.author_domain
-            if not equal and any(identifier.method is other.method for other in aligned):
+            if any(identifier.method is other.method for other in aligned):
                 continue
             relation = self._relation(policy, identifier)
             if relation is _Relation.ALIGNED:
