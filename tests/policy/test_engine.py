@@ -5,13 +5,21 @@ from dataclasses import dataclass, replace
 import pytest
 
 from assay.domain import Domain
-from assay.policy.domain_policy import DmarcActions, DomainPolicy, Quarantine, QuarantineHow, ReplyTexts, Trusted
+from assay.policy.domain_policy import (
+    DmarcActions,
+    DomainPolicy,
+    IndirectSigns,
+    Quarantine,
+    QuarantineHow,
+    ReplyTexts,
+    Trusted,
+)
 from assay.policy.engine import decide, decide_by
 from assay.policy.model import Case, Decision, Disposition, Mode, Override, Reply
 from assay.policy.policies import Policies
 from assay.results import FromProblem
 from assay.trace import Trace
-from support.policy_cases import DEFAULT, case, dkim, dmarc, spf
+from support.policy_cases import DEFAULT, arc, case, dkim, dmarc, spf
 
 MONITOR = replace(DEFAULT, mode=Mode.MONITOR)
 LISTED = frozenset({Domain.parse("lists.example")})
@@ -205,6 +213,26 @@ def test_the_policy_is_that_of_the_author_domain() -> None:
     policies = Policies(default=DEFAULT, domains={Domain.parse("author.example"): MONITOR})
     assert decide(FORGED, policies, Trace()).disposition is Disposition.NONE
     assert decide(case(dmarc("fail", "reject", author="other.example")), policies, Trace()).disposition == "reject"
+
+
+@pytest.mark.parametrize(
+    ("one", "reason"),
+    [
+        (INDIRECT, f"{FAILED_FOR} reject, in an indirect flow (List-Id, authenticated by lists.example)"),
+        (case(dmarc("fail", "reject"), signs=("List-Id",), arc_result=arc("fail")), f"{FAILED_FOR} reject"),
+        (case(dmarc("fail")), f"{FAILED_FOR} none"),
+    ],
+)
+def test_the_reason_says_what_was_seen(one: Case, reason: str) -> None:
+    assert _judge(one, DEFAULT).reason == reason
+
+
+def test_the_reason_of_a_flow_names_the_signs_that_sufficed() -> None:
+    signed = replace(DEFAULT, indirect=IndirectSigns(require_identifier=False))
+    resent = case(dmarc("fail", "reject"), signs=("Resent-From",), arc_result=arc("fail"))
+    assert _judge(resent, signed).reason.endswith("in an indirect flow (Resent-From and ARC set)")
+    neither = replace(DEFAULT, indirect=IndirectSigns(require_sign=False, require_identifier=False))
+    assert _judge(FORGED, neither).reason.endswith("in an indirect flow (no sign needed)")
 
 
 def test_the_decision_names_the_policy_file() -> None:

@@ -232,17 +232,20 @@ ROWS = [
         rule="dmarc-temperror",
         code="451 4.7.1",
     ),
-    Row(
-        id="a temperror of another's domain does not choose the code",
-        section="C.7.1",
-        case=case(
-            dmarc("temperror", "reject"),
-            spf_result=spf("temperror", "other.example"),
-            dkim_results=[dkim("temperror", "other.example"), dkim("temperror", None)],
-        ),
-        disposition="tempfail",
-        rule="dmarc-temperror",
-        code="451 4.7.1",
+    *(
+        Row(
+            id=f"a temperror of another's domain does not choose the code: {what}",
+            section="C.7.1",
+            case=case(dmarc("temperror", "reject"), spf_result=spf_result, dkim_results=dkim_results),
+            disposition="tempfail",
+            rule="dmarc-temperror",
+            code="451 4.7.1",
+        )
+        for what, spf_result, dkim_results in (
+            ("SPF", spf("temperror", "other.example"), []),
+            ("DKIM", spf(), [dkim("temperror", "other.example")]),
+            ("no domain at all", spf("temperror", None), []),
+        )
     ),
 ]
 

@@ -236,6 +236,26 @@ ROWS = [
         rule="dmarc-fail",
         code="550 5.7.26",
     ),
+    Row(
+        id="trust changes nothing where no DMARC policy applies",
+        section="D.4",
+        case=case(
+            dmarc(),
+            spf_result=spf("pass", "lists.example"),
+            arc_result=arc("pass", arc_set(1, "lists.example")),
+        ),
+        policy=replace(SEALER, trusted=Trusted(lists=LIST, forwarders=LIST)),
+        disposition="none",
+        rule="no-policy",
+    ),
+    Row(
+        id="a listed name of one label governs all below it",
+        section="C.6.7",
+        case=case(FAIL, spf_result=spf("pass", "lists.example")),
+        policy=replace(DEFAULT, trusted=Trusted(lists=frozenset({Domain.parse("example")}))),
+        disposition="none",
+        rule="authenticated-list",
+    ),
 ]
 
 

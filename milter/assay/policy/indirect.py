@@ -3,15 +3,20 @@
 from assay.domain import Domain
 from assay.policy.domain_policy import IndirectSigns
 from assay.policy.model import Case
-from assay.results import AuthResults
+from assay.results import AuthResults, DmarcResult
+
+
+def author_family(dmarc: DmarcResult) -> Domain | None:
+    """Return the widest name that is known to be the author's; None without an author domain.
+
+    The organizational domain is not looked up where nothing depended on it.
+    """
+    return dmarc.organizational_domain or dmarc.policy_domain or dmarc.author_domain
 
 
 def foreign_identifier(results: AuthResults) -> Domain | None:
     """Return the first authenticated identifier outside the author's organizational domain."""
-    dmarc = results.dmarc
-    # The organizational domain is not looked up where nothing depended on it; the policy domain is then the widest
-    # name that is known to be the author's.
-    family = dmarc.organizational_domain or dmarc.policy_domain or dmarc.author_domain
+    family = author_family(results.dmarc)
     for identifier in results.authenticated():
         # An ancestor of the family is no other party either: it may be a public suffix (standards H.3 K9).
         if family is None or not (identifier.domain.is_under(family) or family.is_under(identifier.domain)):

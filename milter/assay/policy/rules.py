@@ -7,7 +7,7 @@ from typing import Final, assert_never
 from assay.domain import Domain
 from assay.policy.chain import chain_comment, vouched
 from assay.policy.domain_policy import DomainPolicy
-from assay.policy.indirect import indirect_flow
+from assay.policy.indirect import author_family, indirect_flow
 from assay.policy.model import Case, Disposition, Override
 from assay.policy.verdict import NOT_FAILED, Ground, Skip, Verdict
 from assay.results import AuthResults, DkimValue, DmarcValue, FromProblem, Identifier, Requested, SpfValue
@@ -215,8 +215,7 @@ def _open_method(results: AuthResults) -> Ground:
     Only an identifier that could align keeps DMARC open (standards C.7.1). Where exactly one method has such a
     temperror the reply names it; otherwise DMARC's own look-ups failed, or several did.
     """
-    dmarc = results.dmarc
-    family = dmarc.organizational_domain or dmarc.policy_domain or dmarc.author_domain
+    family = author_family(results.dmarc)
     spf = results.spf.value is SpfValue.TEMPERROR and _under(results.spf.domain, family)
     dkim = any(one.value is DkimValue.TEMPERROR and _under(one.sdid, family) for one in results.dkim)
     match spf, dkim:
