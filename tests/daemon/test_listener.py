@@ -26,9 +26,12 @@ def unix(tmp_path: Path) -> Iterator[SocketAddress]:
 
 @pytest.mark.parametrize("text", ["inet:{port}@127.0.0.1", "inet:{port}@localhost", "inet6:{port}@[::1]"])
 def test_accepted_tcp_connections_do_not_delay_small_writes(text: str) -> None:
-    with open_listener(_tcp(text), mode=0o660, group=None) as listener:
-        with socket.create_connection(listener.getsockname()[:2]), listener.accept()[0] as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    with (
+        open_listener(_tcp(text), mode=0o660, group=None) as listener,
+        socket.create_connection(listener.getsockname()[:2]),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_a_worker_that_finds_no_connection_does_not_block(unix: SocketAddress) -> None:
@@ -50,9 +53,9 @@ def test_an_unknown_group_is_named(unix: SocketAddress) -> None:
 
 def test_a_port_in_use_is_named_with_a_remedy() -> None:
     address = _tcp()
-    with open_listener(address, mode=0o660, group=None):
-        with pytest.raises(ListenError, match=f"inet:{address.port}@127.0.0.1: .*another process listens there"):
-            open_listener(address, mode=0o660, group=None)
+    says = f"inet:{address.port}@127.0.0.1: .*another process listens there"
+    with open_listener(address, mode=0o660, group=None), pytest.raises(ListenError, match=says):
+        open_listener(address, mode=0o660, group=None)
 
 
 def test_an_address_of_another_machine_is_named_with_a_remedy() -> None:

@@ -33,6 +33,7 @@ class CountingZone:
         return self._zone.resolve(name, rrtype)
 
     def prefetch(self, name: bytes, rrtype: RRType) -> None:
+        assert rrtype is RRType.TXT
         self.prefetched.append(name)
 
 

@@ -782,8 +782,17 @@ class Broken:
         raise IndexError(name, rrtype)
 
 
-def test_a_fault_is_a_permerror_never_a_pass() -> None:
-    result = verify_spf(facts(b"<u@example.com>", b"", CLIENT), Broken(), 0.0, Trace())
+def test_a_fault_of_the_resolver_is_ours_and_passes_through_pyspf() -> None:
+    with pytest.raises(IndexError):
+        verify_spf(facts(b"<u@example.com>", b"", CLIENT), Broken(), 0.0, Trace())
+
+
+def test_an_exception_of_pyspf_is_a_permerror_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leak(*_: object) -> object:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(SpfQuery, "check0", leak)
+    result = verify_spf(facts(b"<u@example.com>", b"", CLIENT), SuiteResolver({}), 0.0, Trace())
     assert result == SpfResult(
         value=PERMERROR,
         identity=SpfIdentity.MAILFROM,

@@ -54,7 +54,7 @@ def verify_spf(facts: MessageFacts, resolver: Resolver, now: float, trace: Trace
         trace: gets a step for each term, then the result.
 
     Returns:
-        The result; nothing raises, whatever the mail and the DNS hold.
+        The result; nothing raises, whatever the mail and the DNS hold, unless the resolver does (a fault of ours).
     """
     sender = _sender(facts.envelope)
     if sender.domain is None:
@@ -85,8 +85,11 @@ def check_host(check: HostCheck, resolver: Resolver, trace: Trace) -> SpfOutcome
         trace: gets a step for each term.
 
     Returns:
-        The outcome. An exception out of pyspf is a permerror: it is our fault, or that of a hostile record, name or
-        HELO. It is never a pass, and never a temperror, which would spare the mail a DMARC failure.
+        The outcome. An exception out of pyspf is a permerror: a hostile record, name or HELO brought it about. It is
+        never a pass, and never a temperror, which would spare the mail a DMARC failure.
+
+    Raises:
+        Exception: whatever the resolver raises; that is a fault of ours, and the message is deferred for it.
     """
     value, reason, explanation = SpfQuery(check, resolver, trace).result()
     return SpfOutcome(

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 import spf
 
-from assay.answers import Absent, Found, Mx, Record, Resolver, RRType, Unavailable
+from assay.answers import Absent, Answer, Found, Mx, Record, Resolver, RRType, Unavailable
 from assay.domain import Domain
 from assay.facts import IPAddress
 from assay.limits import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, SPF_LOOKUPS, SPF_VOID_LOOKUPS
@@ -81,6 +81,7 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         self._term = self._terms = 0
         self._void: set[int] = set()
         self._names: list[str] | None = None
+        self._fault: Exception | None = None
         self.reason = ""
         # The macros of RFC 7208 7.2, under the names that pyspf gives them. None: no expansion can be a name in DNS.
         self.l = _ascii(check.local or b"postmaster")  # RFC 7208 4.3: a sender without local part
@@ -105,7 +106,11 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         """
         try:
             value, _, text = self.check()
-        except Exception as error:  # noqa: BLE001  # pyspf leaks IndexError and friends
+        except Exception as error:
+            if error is self._fault:
+                # Ours, and no word about the sender: the message is deferred.
+                raise
+            # pyspf leaks IndexError and friends.
             # Not temperror: whoever can bring this about must not gain what a DMARC failure would deny him
             return SpfValue.PERMERROR, f"pyspf failed with {type(error).__name__}", None
         match SpfValue(value):
@@ -280,7 +285,7 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         if len(octets) > MAX_NAME_OCTETS or 0 in octets or not all(map(_is_label, octets.split(b"."))):
             return []
         rrtype = RRType(qtype)
-        match self._resolver.resolve(octets, rrtype):
+        match self._ask(octets, rrtype):
             case Found(records):
                 return [_shape(record, rrtype) for record in records]
             case Absent():
@@ -293,6 +298,14 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
                 raise spf.TempError(f"look-up of {qtype} {name} failed: {why}")
             case answer:
                 assert_never(answer)
+
+    def _ask(self, name: bytes, rrtype: RRType) -> Answer:
+        """Ask our resolver, and know its faults from those of pyspf, through which they pass."""
+        try:
+            return self._resolver.resolve(name, rrtype)
+        except Exception as fault:
+            self._fault = fault
+            raise
 
     def _explanation(self, spec: str) -> str:
         """Return the owner's words; any error whatever means none (RFC 7208 6.2)."""
