@@ -63,7 +63,7 @@ SPF_VOID_LOOKUPS: Final = 2
 """RFC 7208 4.6.4."""
 
 MAX_SPF_RECORD_OCTETS: Final = 8192
-"""An SPF record longer than this is a permerror; the largest in use are below 4 KiB (RFC 7208 3.4 asks for under 450)."""
+"""A longer SPF record is a permerror; the largest in use are below 4 KiB (RFC 7208 3.4 asks for under 450)."""
 
 MAX_SPF_REASON: Final = 250
 """Characters of the reason of an SPF result, which may quote the record."""
