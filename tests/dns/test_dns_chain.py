@@ -122,6 +122,13 @@ CASES = [
     ),
     Case(id="another owner", section="RFC 5452 6", answer=("b.test. 60 TXT x",), expected=OTHER),
     Case(
+        id="a parent's records beside its DNAME",
+        section="RFC 6672 2.4",
+        answer=("test. 60 TXT x", "test. 20 DNAME example.", "a.example. 60 TXT y"),
+        expected=found(20, b"y"),
+    ),
+    Case(id="a parent's records", section="RFC 5452 6", answer=("test. 60 TXT x",), expected=OTHER),
+    Case(
         id="another owner with NXDOMAIN",
         section="RFC 5452 6",
         answer=("b.test. 60 TXT x",),

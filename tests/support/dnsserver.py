@@ -215,6 +215,7 @@ class DnsServer:
         everything: Behaviour = plain,
         host: str = "127.0.0.1",
         port: int | None = None,
+        tcp: bool = True,
     ) -> None:
         """Make a server.
 
@@ -224,9 +225,12 @@ class DnsServer:
             everything: what a name without a behaviour of its own gets.
             host: loopback address.
             port: None for a free one.
+            tcp: whether it listens for TCP, too.
         """
         self.seen: list[Seen] = []
         self.nameserver = Nameserver(address=ip_address(host), port=port or free_port())
+        self._listens = tcp
+        self._arrived = threading.Condition()
         self._behaviours = dict(behaviours or {})
         self._everything = everything
         self._sets = {
@@ -246,11 +250,12 @@ class DnsServer:
         self._udp = socket.socket(family, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._udp.bind(where)
-        self._tcp = socket.create_server(where, family=family)
+        self._tcp = socket.create_server(where, family=family) if self._listens else socket.socket(family)
         self._wake, self._waker = os.pipe()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._udp, selectors.EVENT_READ)
-        self._selector.register(self._tcp, selectors.EVENT_READ)
+        if self._listens:
+            self._selector.register(self._tcp, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
         self._streams: dict[int, _Stream] = {}
         self._thread = threading.Thread(target=self._run, name="test-dns-server")
@@ -271,6 +276,11 @@ class DnsServer:
     def asked(self, name: bytes) -> int:
         """How often a name was asked, any type, any transport."""
         return sum(seen.name.lower() == name.lower() for seen in self.seen)
+
+    def wait_until_asked(self, name: bytes, times: int = 1) -> None:
+        """Wait until a name was asked so often; fails after ten seconds."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: self.asked(name) >= times, timeout=10)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -327,7 +337,9 @@ class DnsServer:
         name = from_wire(question.name.to_wire())
         assert name is not None
         seen = Seen(name, question.rdtype.name, stream, int(str(peer[1])), query.id, query.edns >= 0)
-        self.seen.append(seen)
+        with self._arrived:
+            self.seen.append(seen)
+            self._arrived.notify_all()
         first_at = self._first.setdefault((name.lower(), seen.rrtype), time.monotonic())
         exchange = Exchange(query, self._answer(query), seen, first_at)
         behaviour = self._behaviours.get(name.lower(), self._everything)

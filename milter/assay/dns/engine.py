@@ -78,7 +78,6 @@ class _Task:
         self.lookup = lookup
         self.chain = Chain((lookup.name,))
         self.done = False
-        self.queued = False
         self.why = ""
         self.next_at = lookup.deadline
         self.timer_at = math.inf
@@ -172,9 +171,7 @@ class Engine:
             if due == task.timer_at:  # else an earlier one took its place
                 self._guarded(task, self._on_time)
         while self._waiting and len(self._attempts) < self._settings.max_sockets:
-            task = self._waiting.popleft()
-            task.queued = False
-            self._guarded(task, self._advance)
+            self._guarded(self._waiting.popleft(), self._advance)
 
     def _guarded(self, task: _Task, step: Callable[..., None], *arguments: Attempt) -> None:
         """Take one step for a question; a fault in it makes that question unavailable and disturbs no other."""
@@ -239,9 +236,7 @@ class Engine:
             self._wake_at(task, self._settings.clock() + self._interval)
             return
         self._wake_at(task, task.lookup.deadline)
-        if not task.queued:
-            task.queued = True
-            self._waiting.append(task)
+        self._waiting.append(task)
 
     def _ask(self, task: _Task, server: int, *, stream: bool, edns: bool) -> bool:
         """Make one attempt; False if the system does not let us."""
@@ -331,6 +326,9 @@ class Engine:
             attempt.close()  # takes it out of the epoll set, too
 
     def _settle(self, task: _Task, answer: Answer, ttl: int = 0) -> None:
+        """Answer a question, once: a fault after that changes nothing for who asked."""
+        if task.done:
+            return
         task.done = True
         self._tasks.discard(task)
         self._drop(task, task.attempts)

@@ -28,11 +28,8 @@ class Nameserver:
 
     def __str__(self) -> str:
         """Write it so that :func:`parse_nameserver` reads it back."""
-        match self.address:
-            case IPv4Address():
-                return f"{self.address}:{self.port}"
-            case IPv6Address():
-                return f"[{self.address}]:{self.port}"
+        host = f"[{self.address}]" if isinstance(self.address, IPv6Address) else str(self.address)
+        return f"{host}:{self.port}"
 
 
 def parse_nameserver(text: str) -> Nameserver:
