@@ -72,6 +72,7 @@ SYNTAX = [
     ),
     (b"a = '", "assay.toml: is no TOML: "),
     (b"ok = 1\n\n# \xff\n", "assay.toml:3: is not UTF-8; save the file in that encoding"),
+    (b"\n\xff", "assay.toml:2: is not UTF-8"),
     (b"a = " + b"[" * 100_000, "assay.toml: is nested too deeply"),
     (b"a = " + b"9" * 5000, "assay.toml: is no TOML: Exceeds the limit"),
     (b"workers = 1\rmode = 1", "assay.toml:1: is no TOML: "),

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from assay.domain import Domain
 from assay.errors import ConfigurationError, Problem
 from assay.policy.expect import run_expectations
+from assay.policy.expectation import Expectation
 from assay.policy.load import load_policies
 from assay.policy.model import Mode
+from assay.results import DmarcValue, Identifier, Method
 
 
 def _run(directory: Path, **files: str) -> tuple[Problem, ...]:
@@ -143,3 +147,41 @@ def test_an_expectation_about_a_foreign_author_domain_is_refused(tmp_path: Path)
         f"{tmp_path}/a.example.toml: expect #1.author: b.example is neither a.example nor a subdomain, "
         "so this file does not govern it"
     )
+
+
+def test_an_unusable_from_has_no_author_domain_and_no_record() -> None:
+    stated = Expectation.model_validate(
+        {"from_field": "no From field", "requested": "reject", "disposition": "reject", "rule": "from-unusable"}
+    )
+    dmarc = stated.case(Domain("a.example")).results.dmarc
+    assert (dmarc.value, dmarc.author_domain, dmarc.policy_domain) == (DmarcValue.PERMERROR, None, None)
+
+
+def test_a_record_is_found_at_the_author_domain() -> None:
+    stated = Expectation.model_validate({"requested": "reject", "disposition": "reject", "rule": "dmarc-fail"})
+    dmarc = stated.case(Domain("a.example")).results.dmarc
+    assert (dmarc.value, dmarc.author_domain, dmarc.policy_domain) == (DmarcValue.FAIL, *[Domain("a.example")] * 2)
+    without = Expectation.model_validate({"disposition": "none", "rule": "no-policy"})
+    assert without.case(Domain("a.example")).results.dmarc.policy_domain is None
+
+
+def test_arc_sets_are_counted_from_1_and_aligned_identifiers_are_kept_for_a_pass() -> None:
+    stated = Expectation.model_validate(
+        {
+            "spf": "pass",
+            "requested": "reject",
+            "arc": {"value": "pass", "sealers": ["s.example"] * 50},
+            "disposition": "none",
+            "rule": "dmarc-pass",
+        }
+    )
+    results = stated.case(Domain("a.example")).results
+    assert [one.instance for one in results.arc.sets] == list(range(1, 51))
+    assert results.dmarc.aligned == (Identifier(Method.SPF, Domain("a.example")),)
+
+
+def test_more_sets_than_arc_allows_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        Expectation.model_validate(
+            {"arc": {"value": "pass", "sealers": ["s.example"] * 51}, "disposition": "none", "rule": "no-policy"}
+        )
