@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -30,11 +30,31 @@ Header = tuple[bytes, bytes]
 
 
 class ZoneDaemon(Process):
-    """``assay run`` in all but its DNS; see :mod:`support.own_daemon`."""
+    """``assay run`` in all but its DNS; see :mod:`support.own_daemon`.
 
-    def __init__(self, directory: Path, *, zone: str = ZONE, settings: str = "", unix: bool = False) -> None:
+    Args:
+        directory: for its files.
+        zone: the text of a zone file.
+        settings: further lines of the configuration, tables last.
+        unix: listen on a unix socket instead of a port of loopback.
+        servfail: names at which the DNS fails.
+        policies: policy files beside the shipped ones, or in their place: text by file name.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        zone: str = ZONE,
+        settings: str = "",
+        unix: bool = False,
+        servfail: Iterable[str] = (),
+        policies: Mapping[str, str] | None = None,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copytree(ROOT / "policies", directory / "policies")
+        for name, text in (policies or {}).items():
+            (directory / "policies" / name).write_text(text)
         self.address: tuple[str, int] | str = str(directory / "assay.sock") if unix else ("127.0.0.1", free_port())
         self._connections: list[MilterClient] = []
         self.config = directory / "assay.toml"
@@ -42,7 +62,7 @@ class ZoneDaemon(Process):
         zone_file = directory / "zone"
         zone_file.write_text(zone)
         super().__init__(
-            [sys.executable, str(ROOT / "tests/support/own_daemon.py"), str(self.config), str(zone_file)],
+            [sys.executable, str(ROOT / "tests/support/own_daemon.py"), str(self.config), str(zone_file), *servfail],
             log=directory / "assay.log",
         )
 

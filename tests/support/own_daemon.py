@@ -1,8 +1,9 @@
-"""The real daemon on a zone in memory, started as a process: ``python own_daemon.py CONFIG ZONE``.
+"""The real daemon on a zone in memory, started as a process: ``python own_daemon.py CONFIG ZONE [NAME ...]``.
 
-It differs from ``assay run`` in where the DNS comes from, and in three names that bring trouble on purpose:
-looking up ``_dmarc.fault.example`` raises, as a fault of ours would; looking up ``_dmarc.slow.example`` takes two
-seconds; looking up ``_dmarc.deadly.example`` kills the worker.
+It differs from ``assay run`` in where the DNS comes from, and in names that bring trouble on purpose. The DNS fails
+(SERVFAIL) at each NAME of the command line. Three others are always there: looking up ``_dmarc.fault.example`` raises,
+as a fault of ours would; looking up ``_dmarc.slow.example`` takes two seconds; looking up ``_dmarc.deadly.example``
+kills the worker.
 """
 
 import os
@@ -38,10 +39,11 @@ class TroubledZone:
         self._zone.prefetch(name, rrtype)
 
 
-def main(config: str, zone: str) -> None:
+def main(config: str, zone: str, *servfail: str) -> None:
     path = Path(config)
     setup = load_setup(path)
-    resolver = TroubledZone(Zone.read(zone))
+    broken = {name.encode(): "SERVFAIL" for name in servfail}
+    resolver = TroubledZone(Zone.parse(Path(zone).read_text("utf-8"), place=zone, broken=broken))
     log.configure(setup.config.log.format, setup.config.log.level)
     supervisor = Supervisor(
         setup,
