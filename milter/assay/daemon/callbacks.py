@@ -2,8 +2,8 @@
 
 Three traps of the library shape this module (library-traps P1, P9, P10):
 
-* An exception in a no-reply callback becomes "no reply", and the MTA hangs. So every callback catches everything,
-  remembers the first fault in the session, and end of message answers tempfail for it.
+* An exception in a no-reply callback becomes "no reply", and the MTA hangs; SystemExit even ends the process. So every
+  callback catches everything, remembers the first fault in the session, and end of message answers tempfail for it.
 * The library's own macro lists do not work and turn leading space and no-reply off in silence. So macro lists are
   asked for here, and what was negotiated is checked.
 * The library decodes octets in methods whose names end in ``_bytes``; our registration calls the methods below
@@ -12,6 +12,7 @@ Three traps of the library shape this module (library-traps P1, P9, P10):
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Concatenate, Final, ParamSpec, cast
 
 import Milter
@@ -49,7 +50,7 @@ def _guarded(
     def wrapper(self: "SmtpConnection", /, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> int:
         try:
             callback(self, *args, **kwargs)
-        except Exception as fault:  # noqa: BLE001 - as in every callback: mail is never lost (P10)
+        except BaseException as fault:  # noqa: BLE001 - as in every callback: mail is never lost (P10)
             self.session.remember(fault)
         return int(Milter.CONTINUE)
 
@@ -83,7 +84,7 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
                     self._ctx.setsymlist(stage, names)
             verdict = super().negotiate(opts)
             opts[0] = self._actions = offered & (ACTIONS | Milter.SETSYMLIST)
-        except Exception:
+        except BaseException:
             log.exception("negotiation failed, the connection is refused")
             return int(Milter.REJECT)
         if verdict != Milter.CONTINUE or not self._protocol & Milter.P_HDR_LEADSPC:
@@ -104,7 +105,7 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
     def connect(self, hostname: str, _family: int, hostaddr: object) -> None:
         """Note the client; anything but an internet address is a local submission."""
         address = hostaddr[0] if isinstance(hostaddr, tuple) else None
-        self.session.connect(hostname, address, self.getsymval("j"))
+        self.session.connect(hostname, address, self._macro("j"))
 
     @_silent
     def hello(self, hostname: str) -> None:
@@ -114,7 +115,7 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
     @_silent
     def envfrom(self, path: bytes, *parameters: bytes) -> None:
         """Open a message."""
-        self.session.mail(path, parameters, self.getsymval("{auth_authen}"), self.getsymval("{mail_addr}"))
+        self.session.mail(path, parameters, self._macro("{auth_authen}"), self._macro("{mail_addr}"))
 
     @_silent
     def envrcpt(self, _recipient: bytes, *_parameters: bytes) -> None:
@@ -140,9 +141,9 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
         """Judge the message, stamp it, act."""
         queue_id = "-"
         try:
-            queue_id = self.getsymval("i") or "-"
+            queue_id = self._macro("i") or "-"
             return self._carry_out(self.session.end_of_message(queue_id))
-        except Exception:
+        except BaseException:
             log.exception("internal error, message deferred", queue_id=queue_id)
             return self._refuse(INTERNAL_ERROR)
 
@@ -155,6 +156,14 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
     def close(self) -> None:
         """Drop the connection."""
         self.session.abort()
+
+    def _macro(self, name: str) -> str | None:
+        """Return a macro, None if the MTA sent none; what is no UTF-8, at which the library raises, is escaped."""
+        try:
+            value: str | None = self.getsymval(name)
+        except UnicodeDecodeError as error:
+            return error.object.decode(errors="backslashreplace")
+        return value
 
     def _carry_out(self, judgement: Judgement) -> int:
         decision = judgement.decision
@@ -175,5 +184,6 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
             self.setreply(str(reply.code), reply.enhanced, *reply_lines(reply.text))
         except Exception:
             log.exception("libmilter refuses this reply text, a fixed one is used", text=reply.text)
-            self.setreply(str(reply.code), reply.enhanced, "message refused" if permanent else "try again later")
+            with suppress(Exception):  # the verdict does not need a text
+                self.setreply(str(reply.code), reply.enhanced, "message refused" if permanent else "try again later")
         return int(Milter.REJECT if permanent else Milter.TEMPFAIL)

@@ -5,7 +5,7 @@ Knows nothing of libmilter: :mod:`assay.daemon.callbacks` feeds it, and a test c
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
 
@@ -56,12 +56,11 @@ class _Message:
 
     envelope: Envelope
     resolver: Resolver
-    exempt: Exempt | None
+    exempt: Exempt | None = None
     headers: list[HeaderField] = field(default_factory=list)
     hasher: BodyHasher | None = None
-    warmed: bool = False
-    over: bool = False
-    fault: Exception | None = None
+    early_spf: Future[None] | None = None
+    fault: BaseException | None = None
 
 
 class Session:
@@ -69,13 +68,13 @@ class Session:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._client = Client(address=None)
+        self._client: Client | None = None
         self._receiver = context.host_name
         self._helo = b""
         self._message: _Message | None = None
-        self._fault: Exception | None = None
+        self._fault: BaseException | None = None
 
-    def remember(self, fault: Exception) -> None:
+    def remember(self, fault: BaseException) -> None:
         """Keep the first fault: of the open message if there is one, else of the connection, for all its messages."""
         if self._message is None:
             self._fault = self._fault or fault
@@ -104,11 +103,9 @@ class Session:
             authenticated=authenticated or None,
             mail_addr=mail_addr,
         )
-        self._message = _Message(
-            envelope=envelope,
-            resolver=self._context.new_resolver(),
-            exempt=exemption(self._client, envelope, self._context.settings),
-        )
+        message = self._message = _Message(envelope=envelope, resolver=self._context.new_resolver())
+        # a fault from here on is one of this message, and the next one works
+        message.exempt = exemption(self._known_client(), envelope, self._context.settings)
 
     def recipient(self) -> None:
         """Start SPF at the first accepted recipient: before it the MTA may still refuse the whole transaction.
@@ -116,10 +113,12 @@ class Session:
         The evaluation only warms the message's resolver; the judge runs its own and alone decides.
         """
         message = self._open()
-        if message.warmed or message.exempt is not None:
+        if message.early_spf is not None or message.exempt is not None:
             return
-        message.warmed = True
-        self._context.background.submit(_warm_spf, message, self._facts(message, {}, "-"), self._context.clock)
+        # It is handed no header fields: what waits for its turn must not hold on to what a sender can make large.
+        message.early_spf = self._context.background.submit(
+            _warm_spf, message.resolver, self._facts(message, {}, "-"), self._context.clock
+        )
 
     def header(self, name: bytes, value: bytes) -> None:
         """Note a header field as the MTA hands it over."""
@@ -150,15 +149,17 @@ class Session:
         """Judge the open message, log it, and forget it.
 
         Raises:
-            Exception: the first fault that any step of this message or of its connection met, or one of the judge;
+            BaseException: the first fault that any step of this message or of its connection met, or one of the judge;
                 the caller defers the message.
         """
         started = time.monotonic()
-        message = self._open()
+        message = self._message
         self.abort()
-        fault = self._fault or message.fault
+        fault = self._fault or (message.fault if message is not None else None)
         if fault is not None:
             raise fault
+        if message is None:
+            raise OutOfOrderError("an end of message without MAIL before it")
         hashes = message.hasher.finish() if message.hasher is not None else {}
         facts = self._facts(message, hashes, queue_id)
         judgement = judge(facts, message.resolver, self._context.settings, self._context.clock)
@@ -177,9 +178,15 @@ class Session:
 
     def abort(self) -> None:
         """Drop the open message; the connection's facts stay."""
-        if self._message is not None:
-            self._message.over = True
+        if self._message is not None and self._message.early_spf is not None:
+            self._message.early_spf.cancel()
         self._message = None
+
+    def _known_client(self) -> Client:
+        # Not even the absence of an address may be assumed: it would exempt the message.
+        if self._client is None:
+            raise OutOfOrderError("no client was reported, or one whose name is no UTF-8, which pymilter cannot read")
+        return self._client
 
     def _open(self) -> _Message:
         if self._message is None:
@@ -188,7 +195,7 @@ class Session:
 
     def _facts(self, message: _Message, hashes: Mapping[BodyHashSpec, BodyHash], queue_id: str) -> MessageFacts:
         return MessageFacts(
-            client=self._client,
+            client=self._known_client(),
             envelope=message.envelope,
             headers=tuple(message.headers),
             body_hashes=hashes,
@@ -208,12 +215,10 @@ def _parse_address(text: str | None) -> IPAddress | None:
     return address
 
 
-def _warm_spf(message: _Message, facts: MessageFacts, clock: Clock) -> None:
-    """Ask what SPF asks, and drop the result; runs beside the SMTP dialogue, if the message is still there by then."""
-    if message.over:
-        return
+def _warm_spf(resolver: Resolver, facts: MessageFacts, clock: Clock) -> None:
+    """Ask what SPF asks, and drop the result; runs beside the SMTP dialogue."""
     try:
-        verify_spf(facts, message.resolver, clock(), Trace())
+        verify_spf(facts, resolver, clock(), Trace())
     except Exception:
         # The judge meets the same fault, defers the message and says which one it was.
         log.exception("early SPF evaluation failed")

@@ -1,0 +1,58 @@
+"""The callbacks without libmilter: whatever happens below them, they answer."""
+
+import Milter
+import pytest
+
+from assay.daemon.callbacks import SmtpConnection
+from assay.daemon.judge import Judgement
+from assay.policy.model import Reply
+
+
+class Around:
+    """What :class:`SmtpConnection` needs of a session and of libmilter's context, with a fault of a rare kind."""
+
+    def __init__(self, fault: BaseException) -> None:
+        self.fault = fault
+        self.remembered: list[BaseException] = []
+        self.replies: list[tuple[object, ...]] = []
+
+    def helo(self, _name: bytes) -> None:
+        raise self.fault
+
+    def end_of_message(self, _queue_id: str) -> Judgement:
+        raise self.fault
+
+    def remember(self, fault: BaseException) -> None:
+        self.remembered.append(fault)
+
+    def getsymval(self, _name: str) -> str:
+        return "Q1"
+
+    def setpriv(self, _connection: object) -> None:
+        pass
+
+    def setreply(self, *reply: object) -> None:
+        self.replies.append(reply)
+
+
+@pytest.mark.parametrize("fault", [SystemExit(1), KeyboardInterrupt(), MemoryError(), GeneratorExit()], ids=repr)
+def test_nothing_at_all_escapes_a_callback(fault: BaseException) -> None:
+    around = Around(fault)
+    connection = SmtpConnection(around)  # type: ignore[arg-type]
+    connection._setctx(around)
+    assert connection.hello("mail.example") == Milter.CONTINUE
+    assert around.remembered == [fault]
+    assert connection.eom() == Milter.TEMPFAIL
+    assert around.replies[0][:2] == ("451", "4.3.0")
+
+
+def test_a_refusal_stays_a_refusal_even_if_libmilter_takes_no_text_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    around = Around(RuntimeError())
+
+    def refuse(*_reply: object) -> None:
+        raise ValueError("no text is good enough")
+
+    monkeypatch.setattr(around, "setreply", refuse)
+    connection = SmtpConnection(around)  # type: ignore[arg-type]
+    connection._setctx(around)
+    assert connection._refuse(Reply(code=550, enhanced="5.7.26", text="refused")) == Milter.REJECT
