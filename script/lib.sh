@@ -23,9 +23,18 @@ trap cleanup EXIT
 
 say() { printf '%s: %s\n' "$PROGRAM" "$*" >&2; }
 
+# die LINE...: what is wrong, and what to do about it.
 die() {
-    printf '%s: %s\n' "$PROGRAM" "$@" >&2
+    say "$1"
+    shift
+    (($# == 0)) || printf '    %s\n' "$@" >&2
     exit 1
+}
+
+overlay_impossible() {
+    die "a root of its own is impossible here: $*" \
+        "it takes root, Linux namespaces and overlayfs, which a container often lacks. What works instead:" \
+        "a fresh machine or container without another MTA, or the tests without one: script/test -m 'not real'"
 }
 
 # as_root COMMAND...: what apt needs from the environment is named, since sudo clears the rest.
