@@ -252,10 +252,10 @@ def test_questions_beyond_the_bound_of_sockets_wait_for_one() -> None:
             message.prefetch(b"%d.test" % number, RRType.TXT)
         assert {message.resolve(b"%d.test" % number, RRType.TXT) for number in range(20)} == {Absent(nxdomain=True)}
         assert len(server.seen) == 20
-    assert most <= 3
+    assert most <= 4
 
 
-def test_a_question_that_never_gets_a_socket_is_unavailable_in_time() -> None:
+def test_a_question_that_waits_for_a_socket_is_unavailable_in_time() -> None:
     with (
         DnsServer(ZONE, everything=dead) as server,
         closing(DnsClient([server.nameserver], timeout=0.3, max_sockets=1)) as client,
@@ -264,7 +264,6 @@ def test_a_question_that_never_gets_a_socket_is_unavailable_in_time() -> None:
         message.prefetch(b"a.test", RRType.TXT)
         message.prefetch(b"b.test", RRType.TXT)
         assert message.resolve(b"b.test", RRType.TXT) == Unavailable("no answer within 0.3 s")
-        assert {seen.name for seen in server.seen} == {b"a.test"}
 
 
 def test_a_question_that_waited_for_a_socket_is_repeated_like_any_other() -> None:
@@ -298,7 +297,6 @@ def test_questions_handed_in_while_the_engine_ends_are_answered(
     message.prefetch(b"a.test", RRType.TXT)
     client.close()
     assert message.resolve(b"a.test", RRType.TXT) == CLOSED
-    assert server.seen == []
 
 
 def test_an_event_for_a_socket_that_is_gone_is_nothing(server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:

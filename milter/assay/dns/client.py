@@ -73,7 +73,8 @@ class DnsClient:
             max_sockets=max_sockets,
         )
         self._negative_ttl = negative_ttl
-        self._lock = Lock()
+        self._lock = Lock()  # of the cache and of what is under way; never held across a system call
+        self._starting = Lock()  # of the engine's life; the engine itself never takes it
         self._cache = TtlCache(clock, cache_octets)
         self._under_way: dict[Key, Lookup] = {}
         self._engine: Engine | None = None
@@ -103,31 +104,41 @@ class DnsClient:
         """
         key = (fold(wire_name), rrtype)
         with self._lock:
-            if self._closed:
-                return _CLOSED
             known = self._cache.get(key) or self._under_way.get(key)
             if known is not None:
                 return known
-            if self._engine is None:
-                try:
-                    self._engine = Engine(self._settings, self._settled)
-                except (OSError, RuntimeError) as error:
-                    return Unavailable(f"the DNS client cannot start: {error}")
             lookup = Lookup(wire_name, rrtype, self._settings.clock() + self._settings.timeout)
             self._under_way[key] = lookup
-            self._engine.submit(lookup)
-            return lookup
+        with self._starting:
+            refused = self._submit(lookup)
+        if refused is not None:
+            self._settled(lookup, refused, 0)
+        return lookup
 
     def close(self) -> None:
-        """Stop the thread and close all sockets; whoever waits gets Unavailable, and so does everybody later."""
-        with self._lock:
-            engine = None if self._closed else self._engine
+        """Stop the thread and close all sockets.
+
+        Whoever waits gets Unavailable, and so does every later question whose answer is not in the cache.
+        """
+        with self._starting:
+            if self._engine is not None and not self._closed:
+                self._engine.close()
             self._closed = True
-        if engine is not None:
-            engine.close()
+
+    def _submit(self, lookup: Lookup) -> Unavailable | None:
+        """Hand the question to the engine, which starts with the first one; return why that cannot be."""
+        if self._closed:
+            return _CLOSED
+        if self._engine is None:
+            try:
+                self._engine = Engine(self._settings, self._settled)
+            except (OSError, RuntimeError) as error:
+                return Unavailable(f"the DNS client cannot start: {error}")
+        self._engine.submit(lookup)
+        return None
 
     def _settled(self, lookup: Lookup, answer: Answer, ttl: int) -> None:
-        """Keep the answer as long as is right and hand it out; in the thread of the engine."""
+        """Keep the answer as long as is right and hand it out; mostly in the thread of the engine."""
         key = (fold(lookup.name), lookup.rrtype)
         try:
             with self._lock:

@@ -1,8 +1,9 @@
 """The one thread of a worker that talks to name servers.
 
-It owns every socket and every question under way, so none of that needs a lock. Others hand in questions through a
-queue and wait for the answer. The schedule is fixed and learns nothing from past answers: name servers are asked one
-after the other at equal distances, and a late answer to an earlier attempt still counts until the question's deadline.
+It owns every socket and every question under way, so none of that needs a lock. Who asks sends the first query himself,
+which spares a change of threads, and hands the question over with it; from then on he only waits. The schedule is fixed
+and learns nothing from past answers: name servers are asked one after the other at equal distances, and a late answer
+to an earlier attempt still counts until the question's deadline.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from typing import Final, assert_never
 from assay.answers import Answer, Unavailable
 from assay.dns.attempt import Attempt
 from assay.dns.chain import Chain, Settled, follow
-from assay.dns.lookup import Lookup
+from assay.dns.lookup import Lookup, Task
 from assay.dns.nameservers import Nameserver
 from assay.dns.wire import RCode, WireError, is_truncated, parse_response
 
@@ -46,7 +47,7 @@ class EngineSettings:
         clock: seconds that never run backwards.
         random_id: returns an unpredictable number from 0 to 65535.
         faults: told of every exception that would otherwise be lost; must not block.
-        max_sockets: sockets open at the same time; questions beyond wait for one.
+        max_sockets: sockets open at the same time (or one more); questions beyond wait for one.
     """
 
     nameservers: tuple[Nameserver, ...]
@@ -55,36 +56,6 @@ class EngineSettings:
     random_id: Callable[[], int]
     faults: Callable[[BaseException], None]
     max_sockets: int
-
-
-class _Task:
-    """A question as the engine works on it."""
-
-    __slots__ = (
-        "attempts",
-        "chain",
-        "done",
-        "failed",
-        "lookup",
-        "next_at",
-        "plan",
-        "queued",
-        "timer_at",
-        "why",
-        "without_edns",
-    )
-
-    def __init__(self, lookup: Lookup) -> None:
-        self.lookup = lookup
-        self.chain = Chain((lookup.name,))
-        self.done = False
-        self.why = ""
-        self.next_at = lookup.deadline
-        self.timer_at = math.inf
-        self.attempts: list[Attempt] = []
-        self.plan: deque[int] = deque()
-        self.failed: set[int] = set()
-        self.without_edns: set[int] = set()
 
 
 class Engine:
@@ -102,19 +73,20 @@ class Engine:
             OSError: no descriptor is left.
             RuntimeError: no thread can be started.
         """
-        self.queries_sent = 0
+        self._sent_by_askers = 0
+        self._sent_by_thread = 0
         self._settings = settings
         self._settled = settled
         self._rounds = -(-MIN_ATTEMPTS // len(settings.nameservers))  # rounded up
         self._interval = settings.timeout / (self._rounds * len(settings.nameservers) + 1)
         self._suspect_until: dict[int, float] = {}
-        self._tasks: set[_Task] = set()
-        self._attempts: dict[int, tuple[_Task, Attempt]] = {}
-        self._timers: list[tuple[float, int, _Task]] = []
+        self._tasks: set[Task] = set()
+        self._attempts: dict[int, tuple[Task, Attempt]] = {}
+        self._timers: list[tuple[float, int, Task]] = []
         self._timer_count = 0
-        self._waiting: deque[_Task] = deque()
-        self._inbox: deque[Lookup] = deque()
-        self._signalled = False
+        self._waiting: deque[Task] = deque()
+        self._inbox: deque[tuple[Task, bool | Exception]] = deque()
+        self._sleeps_until = -math.inf
         self._closing = False
         with contextlib.ExitStack() as undo:
             self._epoll = select.epoll()
@@ -126,12 +98,42 @@ class Engine:
             self._thread.start()
             undo.pop_all()
 
+    @property
+    def queries_sent(self) -> int:
+        """Queries sent so far."""
+        return self._sent_by_askers + self._sent_by_thread
+
     def submit(self, lookup: Lookup) -> None:
-        """Hand in a question from any thread; returns at once. Not after :meth:`close`."""
-        self._inbox.append(lookup)
-        if not self._signalled:
-            self._signalled = True
+        """Send the first query for a question and hand it to the thread; never blocks.
+
+        From any thread, but from one at a time, and not after :meth:`close`.
+        """
+        task = Task(lookup)
+        sent: bool | Exception
+        try:
+            sent = self._send_first(task)
+        except Exception as fault:  # noqa: BLE001 - the thread deals with it, as with its own
+            sent = fault
+        self._inbox.append((task, sent))
+        if sent is not True or task.next_at < self._sleeps_until:
             os.eventfd_write(self._wake, 1)
+
+    def _send_first(self, task: Task) -> bool:
+        """Make the first attempt in the asker's thread; False if the engine's has to do it.
+
+        As soon as the socket is registered an answer may come, and the task is the thread's.
+        """
+        if self._waiting or len(self._attempts) >= self._settings.max_sockets:
+            return False
+        self._plan(task)
+        attempt = self._open(task, task.plan[0], edns=True)
+        if attempt is None:
+            return False
+        task.plan.popleft()
+        task.next_at = self._settings.clock() + self._interval
+        self._sent_by_askers += 1
+        self._hand_over(task, attempt)
+        return True
 
     def close(self) -> None:
         """Give up all questions, stop the thread and close every descriptor. Once, and not from the thread itself."""
@@ -154,18 +156,20 @@ class Engine:
     def _turn(self) -> None:
         """Wait for something to happen and deal with it."""
         clock = self._settings.clock
-        pause = max(0.0, self._timers[0][0] - clock()) if self._timers else None
-        for fd, _ in self._epoll.poll(pause):
+        until = self._timers[0][0] if self._timers else math.inf
+        self._sleeps_until = until  # before a last look at the inbox: what comes later wakes us if it cannot wait
+        pause = 0.0 if self._inbox else max(0.0, until - clock())
+        events = self._epoll.poll(None if pause == math.inf else pause)
+        self._sleeps_until = -math.inf
+        for fd, _ in events:
             if fd == self._wake:
                 os.eventfd_read(self._wake)
-            elif fd in self._attempts:  # an earlier event of this turn may have closed it
-                task, attempt = self._attempts[fd]
+            elif (known := self._attempts.get(fd)) is not None:  # an earlier event of this turn may have closed it
+                task, attempt = known
                 self._guarded(task, self._on_ready, attempt)
-        self._signalled = False  # before the queue is read: what comes later wakes us again
         while self._inbox:
-            task = _Task(self._inbox.popleft())
-            self._tasks.add(task)
-            self._guarded(task, self._ask_from_first)
+            task, sent = self._inbox.popleft()
+            self._guarded(task, self._take, sent)
         while self._timers and self._timers[0][0] <= clock():
             due, _, task = heapq.heappop(self._timers)
             if due == task.timer_at:  # else an earlier one took its place
@@ -173,7 +177,7 @@ class Engine:
         while self._waiting and len(self._attempts) < self._settings.max_sockets:
             self._guarded(self._waiting.popleft(), self._advance)
 
-    def _guarded(self, task: _Task, step: Callable[..., None], *arguments: Attempt) -> None:
+    def _guarded(self, task: Task, step: Callable[..., None], *arguments: object) -> None:
         """Take one step for a question; a fault in it makes that question unavailable and disturbs no other."""
         if task.done:
             return
@@ -183,7 +187,17 @@ class Engine:
             self._report(fault)
             self._settle(task, Unavailable(f"internal fault: {fault!r}"))
 
-    def _on_time(self, task: _Task) -> None:
+    def _take(self, task: Task, sent: bool | Exception) -> None:  # noqa: FBT001 - what became of the first query
+        """Take over a question that was handed in."""
+        self._tasks.add(task)
+        if isinstance(sent, Exception):
+            raise sent
+        if sent:
+            self._wake_at(task, task.next_at)
+        else:
+            self._ask_from_first(task)
+
+    def _on_time(self, task: Task) -> None:
         """The next name server's turn, or the end; a timer may come early, when the turn was put off."""
         task.timer_at = math.inf
         now = self._settings.clock()
@@ -196,7 +210,7 @@ class Engine:
         else:
             self._wake_at(task, task.next_at)
 
-    def _wake_at(self, task: _Task, when: float) -> None:
+    def _wake_at(self, task: Task, when: float) -> None:
         """Ask for the next turn at that time or at the deadline, whichever comes first."""
         task.next_at = when
         due = min(when, task.lookup.deadline)
@@ -205,15 +219,18 @@ class Engine:
             self._timer_count += 1  # breaks ties, since tasks have no order
             heapq.heappush(self._timers, (due, self._timer_count, task))
 
-    def _ask_from_first(self, task: _Task) -> None:
-        """Plan the attempts for the end of the chain and make the first."""
+    def _plan(self, task: Task) -> None:
+        """Plan the attempts for the end of the chain."""
         now = self._settings.clock()
         order = sorted(range(len(self._settings.nameservers)), key=lambda n: self._suspect_until.get(n, now) > now)
         task.plan = deque(order * self._rounds)
         task.failed.clear()
+
+    def _ask_from_first(self, task: Task) -> None:
+        self._plan(task)
         self._advance(task)
 
-    def _advance(self, task: _Task) -> None:
+    def _advance(self, task: Task) -> None:
         """Ask the next name server of the plan; settle if none is left and nobody can answer any more."""
         while task.plan:
             if len(self._attempts) >= self._settings.max_sockets:
@@ -230,7 +247,7 @@ class Engine:
         else:
             self._settle(task, Unavailable(task.why))
 
-    def _postpone(self, task: _Task) -> None:
+    def _postpone(self, task: Task) -> None:
         """No socket is free: a first attempt waits for one, a repetition for its next turn."""
         if task.attempts:
             self._wake_at(task, self._settings.clock() + self._interval)
@@ -238,21 +255,31 @@ class Engine:
         self._wake_at(task, task.lookup.deadline)
         self._waiting.append(task)
 
-    def _ask(self, task: _Task, server: int, *, stream: bool, edns: bool) -> bool:
+    def _ask(self, task: Task, server: int, *, stream: bool, edns: bool) -> bool:
         """Make one attempt; False if the system does not let us."""
+        attempt = self._open(task, server, stream=stream, edns=edns)
+        if attempt is None:
+            return False
+        self._sent_by_thread += 1
+        self._hand_over(task, attempt)
+        return True
+
+    def _open(self, task: Task, server: int, *, stream: bool = False, edns: bool) -> Attempt | None:
         attempt = Attempt(server, task.chain.names[-1], task.lookup.rrtype, stream=stream, edns=edns)
         try:
             attempt.send(self._settings.nameservers[server], self._settings.random_id())
         except OSError as error:
             self._note_failure(task, server, str(error))
-            return False
-        task.attempts.append(attempt)
-        self._attempts[attempt.fd] = (task, attempt)
-        self._epoll.register(attempt.fd, attempt.events)
-        self.queries_sent += 1
-        return True
+            return None
+        return attempt
 
-    def _on_ready(self, task: _Task, attempt: Attempt) -> None:
+    def _hand_over(self, task: Task, attempt: Attempt) -> None:
+        """Listen to an attempt; the very last touch of an asker's thread."""
+        task.attempts.append(attempt)
+        self._epoll.register(attempt.fd, attempt.events)
+        self._attempts[attempt.fd] = (task, attempt)  # until then an event for it is nothing, and comes again
+
+    def _on_ready(self, task: Task, attempt: Attempt) -> None:
         """Something has come on a socket, or it can be written to."""
         try:
             packet = attempt.receive()
@@ -267,7 +294,7 @@ class Engine:
         elif attempt.stream:
             self._epoll.modify(attempt.fd, attempt.events)
 
-    def _on_reply(self, task: _Task, attempt: Attempt, packet: bytes) -> None:
+    def _on_reply(self, task: Task, attempt: Attempt, packet: bytes) -> None:
         self._suspect_until.pop(attempt.server, None)
         if is_truncated(packet) and not attempt.stream:
             self._ask_again(task, attempt, stream=True, edns=attempt.edns)
@@ -297,13 +324,13 @@ class Engine:
             case _:
                 assert_never(verdict)
 
-    def _ask_again(self, task: _Task, attempt: Attempt, *, stream: bool, edns: bool) -> None:
+    def _ask_again(self, task: Task, attempt: Attempt, *, stream: bool, edns: bool) -> None:
         """Repeat an attempt in another way, once, whatever else that server was sent."""
         self._drop(task, [other for other in task.attempts if other.server == attempt.server])
         if not self._ask(task, attempt.server, stream=stream, edns=edns):
             self._server_failed(task, attempt.server, task.why)
 
-    def _server_failed(self, task: _Task, server: int, why: str) -> None:
+    def _server_failed(self, task: Task, server: int, why: str) -> None:
         """A name server gave no usable answer: go on without it, at once if no other is under way."""
         self._note_failure(task, server, why)
         self._drop(task, [attempt for attempt in task.attempts if attempt.server == server])
@@ -311,7 +338,7 @@ class Engine:
         if not under_way or any(other not in under_way | task.failed for other in task.plan):
             self._advance(task)
 
-    def _note_failure(self, task: _Task, server: int, why: str) -> None:
+    def _note_failure(self, task: Task, server: int, why: str) -> None:
         task.failed.add(server)
         # what a server sends never stands in it: the reasons are our words and the system's
         task.why = f"{self._settings.nameservers[server]}: {why}"
@@ -319,13 +346,13 @@ class Engine:
     def _suspect(self, server: int) -> None:
         self._suspect_until[server] = self._settings.clock() + SUSPECT_SECONDS
 
-    def _drop(self, task: _Task, attempts: list[Attempt]) -> None:
+    def _drop(self, task: Task, attempts: list[Attempt]) -> None:
         for attempt in tuple(attempts):
             task.attempts.remove(attempt)
             self._attempts.pop(attempt.fd, None)
             attempt.close()  # takes it out of the epoll set, too
 
-    def _settle(self, task: _Task, answer: Answer, ttl: int = 0) -> None:
+    def _settle(self, task: Task, answer: Answer, ttl: int = 0) -> None:
         """Answer a question, once: a fault after that changes nothing for who asked."""
         if task.done:
             return
@@ -337,7 +364,7 @@ class Engine:
     def _abandon(self, why: str) -> None:
         """Answer every question that is under way or handed in."""
         while self._inbox:
-            self._tasks.add(_Task(self._inbox.popleft()))
+            self._tasks.add(self._inbox.popleft()[0])
         for task in tuple(self._tasks):
             with contextlib.suppress(Exception):  # the others must be answered, too
                 self._settle(task, Unavailable(why))
