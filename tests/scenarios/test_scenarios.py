@@ -72,8 +72,8 @@ def postfix_of(daemon_of: Callable[[str], ZoneDaemon], stack: ExitStack) -> Call
     def start(config: str) -> RealPostfix:
         daemon = daemon_of(config)
         daemon.wait_for_output("event=listening")
-        host, port = daemon.address
-        return RealPostfix(daemon, stack.enter_context(Postfix(f"inet:{host}:{port}")))
+        assert isinstance(daemon.address, tuple)
+        return RealPostfix(daemon, stack.enter_context(Postfix("inet:{}:{}".format(*daemon.address))))
 
     return cache(start)
 

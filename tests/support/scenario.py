@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assay.errors import ConfigurationError, Problem
 from assay.policy.model import Disposition
@@ -242,6 +242,14 @@ class Scenario(Table):
         return self
 
 
+class _Variants(BaseModel):
+    """The variants of a file, whose other keys mean something only when the placeholders are filled."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    variant: Annotated[tuple[Variant, ...], Field(strict=False)] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A scenario, or one variant of it, ready to run.
@@ -267,11 +275,15 @@ def load(path: Path) -> list[tuple[str, Scenario]]:
     document = read(path)
     if isinstance(document, Problem):
         raise ConfigurationError([document])
-    whole = _validated(document, path)
-    if not whole.variant:
+    try:
+        variants = _Variants.model_validate(document).variant
+    except ValidationError as error:
+        raise ConfigurationError(problems_of(error, _Variants, path)) from error
+    if not variants:
         return [("", _filled(document, {}, path))]
     return [
-        (each.name, _filled(_varied(document, index), each.values, path)) for index, each in enumerate(whole.variant)
+        (variant.name, _filled(_varied(document, number), variant.values, path))
+        for number, variant in enumerate(variants)
     ]
 
 
@@ -281,7 +293,7 @@ def load_all(directory: Path = DIRECTORY) -> list[Case]:
     Raises:
         ConfigurationError: as :func:`load`; or two have the same id.
     """
-    cases: dict[str, Case] = Field(default_factory=dict)
+    cases: dict[str, Case] = {}
     for path in sorted(directory.glob("*.toml")):
         for name, scenario in load(path):
             claim = f"{scenario.claim} [{name}]" if name else scenario.claim

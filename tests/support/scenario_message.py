@@ -132,12 +132,13 @@ def _sealed(how: Seal, message: bytes, now: float) -> bytes:
 
 
 def _tags(how: Sign, now: float) -> dict[bytes, bytes | None]:
-    return {
+    tags: dict[bytes, bytes | None] = {
         b"d": how.domain.encode(),
         b"s": how.selector.encode(),
         b"h": how.headers.encode(),
         b"c": how.canonicalization.encode(),
-    } | {tag.encode(): octets(value, now) for tag, value in how.tags.items()}
+    }
+    return tags | {tag.encode(): octets(value, now) for tag, value in how.tags.items()}
 
 
 def _split(message: bytes) -> tuple[tuple[HeaderField, ...], bytes]:
