@@ -72,7 +72,7 @@ would_remove() {
 update_lists() {
     [[ -z ${LISTS_ARE_FRESH:-} ]] || return 0
     can_be_root || die "these Debian packages are missing: $*" \
-        "this user is not root and there is no sudo; as root, type: apt-get update && apt-get install $*"
+        "this user is not root and there is no sudo; as root, type: apt-get update && apt-get install --no-remove $*"
     say "apt-get update"
     as_root apt-get -qq update
     LISTS_ARE_FRESH=yes
