@@ -75,7 +75,8 @@ DNS_BUDGET: Final = 20.0
 """Seconds of waiting for the DNS per message (RFC 7208 4.6.4 wants at least 20 for SPF)."""
 
 DNS_MAX_QUERIES: Final = 150
-"""Queries per message: 10 signatures, 50 ARC sets, SPF's 10 terms of 10 names, and the walks stay below it."""
+"""Queries per message: SPF's 10 terms of 10 names ask 111, and 39 are left for the keys of signatures and ARC sets. A
+sender may use it up; the tree walk from the author domain has the same number to itself, so that it is always made."""
 
 NEGATIVE_TTL: Final = 60
 """Seconds a definite "no such record" is kept."""

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO
@@ -17,10 +18,13 @@ from assay.daemon.facts_of import facts_of_file
 from assay.daemon.judge import Judgement, judge
 from assay.daemon.setup import Setup, load_setup
 from assay.dns.client import DnsClient
+from assay.dns.reserved import ReservedResolver
 from assay.dns.zone import Zone
 from assay.errors import AssayError
 from assay.facts import IPAddress
+from assay.message.author import parse_author
 from assay.policy.model import Disposition
+from assay.verify.walk import walk_names
 
 
 class _AddressType(click.ParamType[IPAddress]):
@@ -64,7 +68,7 @@ def check(  # noqa: PLR0913 - one parameter for each option
     """
     try:
         setup = load_setup(config_path)
-        resolver = _resolver(setup, zone_path)
+        new_resolver = _resolvers(setup, zone_path)
     except AssayError as error:
         fail(error)
     facts = facts_of_file(
@@ -76,6 +80,9 @@ def check(  # noqa: PLR0913 - one parameter for each option
         host_name=setup.config.authserv_id or socket.gethostname(),
         options=setup.settings.options,
     )
+    author = parse_author(facts.headers, smtputf8=smtputf8)
+    walk = [name for domain in author.domains for name in walk_names(domain)]
+    resolver = ReservedResolver(new_resolver(), new_resolver(), walk)  # as in the daemon
     judgement = judge(facts, resolver, setup.settings, time.time)
     if as_json:
         click.echo(judgement_as_json(judgement))
@@ -84,12 +91,13 @@ def check(  # noqa: PLR0913 - one parameter for each option
     raise SystemExit(_exit_code(judgement))
 
 
-def _resolver(setup: Setup, zone_path: Path | None) -> Resolver:
+def _resolvers(setup: Setup, zone_path: Path | None) -> Callable[[], Resolver]:
     if zone_path is not None:
-        return Zone.read(zone_path)
+        zone = Zone.read(zone_path)
+        return lambda: zone
     dns = setup.config.dns
     client = DnsClient(dns.nameservers, timeout=dns.timeout, negative_ttl=dns.negative_ttl)
-    return client.for_message(dns.budget, dns.max_queries)
+    return lambda: client.for_message(dns.budget, dns.max_queries)
 
 
 def _path(text: str) -> bytes:

@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from assay.answers import Resolver, RRType
 from assay.clock import Clock
 from assay.daemon.judge import Exempt, Judgement, Settings, exemption, judge
+from assay.dns.reserved import ReservedResolver
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.log import get_logger, message_line
 from assay.message.author import parse_author
@@ -135,9 +136,10 @@ class Session:
             message.hasher = BodyHasher(specs)
         for name in key_names(message.headers, options):
             message.resolver.prefetch(name, RRType.TXT)
-        for domain in parse_author(message.headers, smtputf8=message.envelope.smtputf8).domains:
-            for name in walk_names(domain):
-                message.resolver.prefetch(name, RRType.TXT)
+        # By now the sender may have used up the message's budget: he chose the names that early SPF asks for.
+        author = parse_author(message.headers, smtputf8=message.envelope.smtputf8)
+        walk = [name for domain in author.domains for name in walk_names(domain)]
+        message.resolver = ReservedResolver(message.resolver, self._context.new_resolver(), walk)
 
     def body(self, chunk: bytes) -> None:
         """Hash a chunk, if anything wants it hashed; it is never kept."""

@@ -23,8 +23,9 @@ class ReservedResolver:
         """
         self._general = general
         self._reserved = reserved
-        self._names = tuple(dict.fromkeys(name.lower() for name in names))
-        for name in self._names:
+        unique = dict.fromkeys(name.lower() for name in names)
+        self._names = frozenset(unique)
+        for name in unique:
             reserved.prefetch(name, RRType.TXT)
 
     def resolve(self, name: bytes, rrtype: RRType) -> Answer:
