@@ -126,7 +126,7 @@ class Variant(Table):
 
     Attributes:
         values: fill the placeholders of their names.
-        expect: keys that replace those of the scenario's ``[expect]``.
+        expect: keys that replace those of the scenario's ``[expect]``; with a disposition, all of it.
         postfix: in place of the scenario's.
     """
 
@@ -314,7 +314,10 @@ def _validated(document: Mapping[str, Any], path: Path) -> Scenario:
 def _varied(document: Mapping[str, Any], index: int) -> dict[str, Any]:
     variant = document["variant"][index]
     changed = {key: variant[key] for key in ("postfix",) if key in variant}
-    return {**document, **changed, "expect": {**document["expect"], **variant.get("expect", {})}}
+    expect = variant.get("expect", {})
+    if "disposition" not in expect:
+        expect = {**document.get("expect", {}), **expect}
+    return {**document, **changed, "expect": expect}
 
 
 def _filled(document: Mapping[str, Any], values: Mapping[str, str], path: Path) -> Scenario:
