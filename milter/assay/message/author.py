@@ -14,23 +14,33 @@ is a mailbox list to its last token, or it is unusable. Departures from the gram
   which of its domains they show (F6).
 * A mailbox without a domain (``root``) is internal mail only where it is made of letters, digits, ``.``, ``_``, ``+``
   and ``-``: a quoted string or an encoded word there may show a whole address to the reader.
+* Display names that should have been quoted are common, and held mail for whoever writes them. They are taken where no
+  reader can find another domain in the field, wherever it sees a name end: an address as the name of an address of
+  the same domain (``a@b.example <a@b.example>``), plain words before a comma that a named address follows
+  (``Doe, John <j@b.example>``), brackets around plain words (``[Shop] Orders <o@b.example>``), and separators inside
+  of an encoded word, which RFC 2047 5 (3) forbids (``=?utf-8?Q?Doe,_John?= <j@b.example>``).
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import assert_never
 
 from assay.domain import Domain
 from assay.errors import DomainError
 from assay.facts import HeaderField
 from assay.limits import MAX_AUTHOR_DOMAINS, MAX_FROM_MAILBOXES, MAX_FROM_OCTETS
-from assay.message.lexer import LexError, Token, TokenKind, tokenize
+from assay.message.lexer import ATOM, LexError, Token, TokenKind, tokenize
 from assay.message.literal import is_address_literal
 from assay.results import FromProblem
 
 _BARE_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9._+-]*+")
 _SPLIT_CHARACTER = re.compile(rb"[\x80-\xff]\\")
+
+# A whole encoded word, with separators in its text that hide no address; else an atom.
+_WORD = re.compile(rb"=\?[A-Za-z0-9*_-]++\?[BbQq]\?[A-Za-z0-9!#$%&'*+\-/=^_`{|}~,:;.\[\]]*+\?=|" + ATOM.pattern)
+_NAME_IN_BRACKETS = re.compile(rb"\[[A-Za-z0-9 !#$%&'*+\-/=^_`{|}~.]*+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ class _MailboxList:
         if _SPLIT_CHARACTER.search(value):
             self._check_charset(value)
         try:
-            self._tokens = tuple(tokenize(value))
+            self._tokens = tuple(tokenize(value, _WORD))
         except LexError:
             raise _Unparsable from None
 
@@ -111,23 +121,32 @@ class _MailboxList:
         mailboxes: list[Domain | None] = []
         in_group = False
         group_seen = False
+        pieces: list[tuple[Token, ...]] = []  # words before a comma: internal mailboxes, or the start of a name
         while self._position < len(self._tokens):
             if self._take(b","):  # empty elements: RFC 5322 4.4, obs-mbox-list
                 continue
             if in_group and self._take(b";"):
                 in_group = False
                 group_seen = True
+                mailboxes += _internal(pieces)
                 self._end_of_element(in_group=False)
                 continue
             words = self._words()
             if not in_group and words and self._take(b":"):
                 in_group = True
+                mailboxes += _internal(pieces)
                 continue
+            if self._peek() == b"," and _is_plain(words):
+                pieces.append(words)
+                continue
+            named = bool(words) and self._peek() == b"<"
             mailboxes.append(self._mailbox(words))
-            if len(mailboxes) > MAX_FROM_MAILBOXES:
-                raise _Unparsable
+            if named and mailboxes[-1] is not None:
+                pieces.clear()
+            mailboxes += _internal(pieces)
             self._end_of_element(in_group=in_group)
-        if in_group or not (mailboxes or group_seen):
+        mailboxes += _internal(pieces)
+        if in_group or not (mailboxes or group_seen) or len(mailboxes) > MAX_FROM_MAILBOXES:
             raise _Unparsable
         return mailboxes
 
@@ -152,20 +171,22 @@ class _MailboxList:
             raise _Unparsable
 
     def _words(self) -> tuple[Token, ...]:
-        """Take words, quoted strings and dots: a display name, or a local part."""
+        """Take words, quoted strings, dots and names in brackets: a display name, or a local part."""
         start = self._position
-        while self._position < len(self._tokens) and (
-            self._tokens[self._position].kind in (TokenKind.WORD, TokenKind.QUOTED) or self._peek() == b"."
-        ):
+        while self._position < len(self._tokens) and _is_of_name(self._tokens[self._position]):
             self._position += 1
         return self._tokens[start : self._position]
 
     def _mailbox(self, words: tuple[Token, ...]) -> Domain | None:
-        if not self._take(b"<"):
-            return self._address(words)
-        # the words before the bracket were the display name, and are of no further interest
+        name: Domain | None = None
+        if self._peek() != b"<":
+            name = self._address(words)
+            if name is None or self._peek() != b"<":
+                return name
+        # the words before the bracket were the display name, and are of no further interest, unless it is an address
+        self._position += 1
         domain = self._address(self._words())
-        if not self._take(b">"):
+        if not self._take(b">") or name not in (None, domain):
             raise _Unparsable
         return domain
 
@@ -174,12 +195,13 @@ class _MailboxList:
         if self._take(b"@"):
             self._check_local_part(local)
             return self._domain()
-        if _BARE_NAME.fullmatch(b"".join(token.text for token in local)) is None or _adjacent_words(local):
-            raise _Unparsable
+        _check_bare(local)
         return None
 
     def _check_local_part(self, local: tuple[Token, ...]) -> None:
         if all(token.text == b"." for token in local) or _adjacent_words(local):
+            raise _Unparsable
+        if not all(_is_of_local_part(token) for token in local):
             raise _Unparsable
         self._check_charset(b"".join(token.text for token in local))
 
@@ -204,6 +226,44 @@ class _MailboxList:
         except DomainError:
             raise _Unparsable from None
         return domain if len(domain.labels) > 1 else None
+
+
+def _internal(pieces: list[tuple[Token, ...]]) -> list[None]:
+    """Take the pieces, each as a mailbox without a domain."""
+    for words in pieces:
+        _check_bare(words)
+    mailboxes: list[None] = [None] * len(pieces)
+    pieces.clear()
+    return mailboxes
+
+
+def _check_bare(words: tuple[Token, ...]) -> None:
+    """Refuse what is no mailbox without a domain."""
+    if _BARE_NAME.fullmatch(b"".join(token.text for token in words)) is None or _adjacent_words(words):
+        raise _Unparsable
+
+
+def _is_of_name(token: Token) -> bool:
+    match token.kind:
+        case TokenKind.WORD | TokenKind.QUOTED:
+            return True
+        case TokenKind.LITERAL:
+            return _NAME_IN_BRACKETS.fullmatch(token.text) is not None
+        case TokenKind.SEPARATOR:
+            return token.text == b"."
+        case _:
+            assert_never(token.kind)
+
+
+def _is_of_local_part(token: Token) -> bool:
+    return token.text == b"." or token.kind is TokenKind.QUOTED or ATOM.fullmatch(token.text) is not None
+
+
+def _is_plain(words: tuple[Token, ...]) -> bool:
+    """Whether these words show what they are: a quoted string or an encoded word may show an address (F5)."""
+    return bool(words) and all(
+        token.kind is not TokenKind.QUOTED and not token.text.startswith(b"=?") for token in words
+    )
 
 
 def _adjacent_words(tokens: tuple[Token, ...]) -> bool:
