@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from assay.config.load import parse_config
-from assay.config.model import Config, LogFormat, LogLevel
+from assay.config.model import Config, LogLevel
 from assay.dns.nameservers import Nameserver
 from assay.errors import ConfigurationError
+from assay.log import Format
 from assay.policy.model import Mode
 
 SOURCE = Path("/etc/assay/assay.toml")
@@ -35,7 +36,7 @@ def test_the_defaults_that_are_promised() -> None:
     assert config.exempt.networks == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     assert config.exempt.authenticated is True
     assert config.exempt.keep_results is False
-    assert config.log.format is LogFormat.TEXT
+    assert config.log.format is Format.TEXT
     assert config.source == SOURCE
 
 
@@ -89,7 +90,7 @@ def test_every_key_takes_its_value() -> None:
     exempt = config.exempt
     assert (exempt.networks, exempt.authenticated, exempt.keep_results) == ((), False, True)
     assert config.stamp.remove_ids == ("Old.example", "b/1")
-    assert (config.log.format, config.log.level) == (LogFormat.JSON, LogLevel.DEBUG)
+    assert (config.log.format, config.log.level) == (Format.JSON, LogLevel.DEBUG)
 
 
 @pytest.mark.parametrize(

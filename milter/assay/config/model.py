@@ -20,6 +20,7 @@ from assay.limits import (
     MAX_SIGNATURES,
     NEGATIVE_TTL,
 )
+from assay.log import Format
 from assay.policy.fields import NetworkName
 from assay.policy.model import Mode
 from assay.tomlfile import Table
@@ -34,13 +35,6 @@ MAX_ID: Final = 255
 """Characters of an authserv-id (local choice)."""
 DEFAULT_POLICIES: Final = "policies"
 """Name of the default directory of policies."""
-
-
-class LogFormat(StrEnum):
-    """How log lines are written."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 class LogLevel(StrEnum):
@@ -188,7 +182,7 @@ class StampConfig(Table):
 class LogConfig(Table):
     """``[log]``."""
 
-    format: Annotated[LogFormat, Field(strict=False)] = LogFormat.TEXT
+    format: Annotated[Format, Field(strict=False)] = Format.TEXT
     level: Annotated[LogLevel, Field(strict=False)] = LogLevel.INFO
 
 
