@@ -3,11 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from click.testing import CliRunner
 
 from assay import __version__
 from assay.cli import main
+from assay.daemon import setup
+from assay.dns.nameservers import NameserverError
 
 
 def _site(directory: Path, config: str = "", **policies: str) -> str:
@@ -71,9 +75,23 @@ def test_run_starts_nothing_with_a_broken_configuration(tmp_path: Path) -> None:
 def test_run_says_when_it_cannot_listen(tmp_path: Path) -> None:
     path = _site(tmp_path, 'socket = "unix:/nonexistent/assay.sock"')
     result = CliRunner().invoke(main, ["run", "--config", path])
-    assert result.exit_code == 1
+    assert result.exit_code == 75
     assert "/nonexistent/assay.sock" in result.output
     assert "create it" in result.output
+
+
+def test_name_servers_that_cannot_be_read_are_a_fault_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable() -> NoReturn:
+        raise NameserverError("/etc/resolv.conf: cannot be read: Permission denied")
+
+    monkeypatch.setattr(setup, "system_nameservers", unreadable)
+    for command in "run", "config":
+        (directory := tmp_path / command).mkdir()
+        result = CliRunner().invoke(main, [command, "--config", _site(directory)])
+        assert result.exit_code == 2
+        assert "assay.toml: dns.nameservers: /etc/resolv.conf: cannot be read" in result.output
 
 
 def test_demo_shows_four_messages_and_what_became_of_them() -> None:
@@ -99,3 +117,16 @@ def _parts(shown: str) -> list[str]:
 
 def test_the_command_knows_its_version() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"assay, version {__version__}\n"
+
+
+def test_what_a_command_logs_does_not_mix_with_its_results() -> None:
+    script = """
+from click.testing import CliRunner
+from assay import log
+from assay.cli import main
+CliRunner().invoke(main, ["config", "--config", "/nonexistent"])
+log.get_logger().error("a fault")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert 'event="a fault"' in done.stderr

@@ -1,15 +1,15 @@
 """The listening socket."""
 
+import errno
 import grp
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from assay.config.socket import SocketAddress, parse_socket
-from assay.daemon.listener import ListenError, open_listener, remove_socket
+from assay.daemon.listener import ListenError, listening, open_listener
 from support.ports import free_port
 
 
@@ -18,10 +18,8 @@ def _tcp(text: str = "inet:{port}@127.0.0.1") -> SocketAddress:
 
 
 @pytest.fixture
-def unix(tmp_path: Path) -> Iterator[SocketAddress]:
-    address = parse_socket(f"unix:{tmp_path}/assay.sock", tmp_path)
-    yield address
-    remove_socket(address)
+def unix(tmp_path: Path) -> SocketAddress:
+    return parse_socket(f"unix:{tmp_path}/assay.sock", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["inet:{port}@127.0.0.1", "inet:{port}@localhost", "inet6:{port}@[::1]"])
@@ -84,3 +82,34 @@ def test_the_socket_of_a_living_process_is_left_alone(unix: SocketAddress) -> No
 def test_the_socket_of_a_dead_process_is_replaced(unix: SocketAddress) -> None:
     open_listener(unix, mode=0o660, group=None).close()
     open_listener(unix, mode=0o660, group=None).close()
+
+
+def test_the_file_of_a_unix_socket_goes_with_it(unix: SocketAddress) -> None:
+    with listening(unix, mode=0o660, group=None):
+        assert Path(unix.path).is_socket()
+    assert not Path(unix.path).exists()
+
+
+def test_the_file_of_a_daemon_that_took_our_name_stays(unix: SocketAddress) -> None:
+    with listening(unix, mode=0o660, group=None):
+        Path(unix.path).rename(f"{unix.path}.old")
+        successor = open_listener(unix, mode=0o660, group=None)
+    with successor:
+        assert Path(unix.path).is_socket()
+
+
+def test_a_file_that_somebody_removed_is_not_missed(unix: SocketAddress) -> None:
+    with listening(unix, mode=0o660, group=None):
+        Path(unix.path).unlink()
+
+
+def test_a_socket_that_cannot_be_given_to_its_group_leaves_no_file(
+    unix: SocketAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chown(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", chown)
+    with pytest.raises(ListenError, match="Operation not permitted"):
+        open_listener(unix, mode=0o660, group=grp.getgrgid(os.getgid()).gr_name)
+    assert not Path(unix.path).exists()

@@ -9,7 +9,7 @@ import pytest
 
 from assay.daemon.milter_client import ConversationError, MilterClient
 from support.conversation import ZoneDaemon, letter, send, stamped
-from support.process import wait_until
+from support.process import leave_descriptors, wait_until
 
 
 def _workers(daemon: ZoneDaemon) -> list[int]:
@@ -58,6 +58,22 @@ def test_stopping_finishes_the_message_that_is_open(tmp_path: Path) -> None:
         assert daemon.wait() == 0
         assert daemon.lines("worker finished")
         assert all(_gone(pid) for pid in _workers(daemon))
+
+
+def test_a_worker_without_a_descriptor_left_finishes_its_message_too(tmp_path: Path) -> None:
+    with ZoneDaemon(tmp_path / "d") as daemon:
+        client = _begin(daemon)
+        (pid,) = wait_until(lambda: _workers(daemon), "a worker")
+        wait_until(lambda: _connections(pid, daemon) == 1, "the connection")
+        used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        leave_descriptors(pid, min(set(range(len(used) + 1)) - used))
+        daemon.signal(signal.SIGTERM)
+        wait_until(lambda: _refused(daemon), "the end of listening")
+        assert "dmarc=pass" in _finish(client)
+        assert not _gone(pid)
+        client.quit()
+        assert daemon.wait() == 0
+        assert daemon.lines("worker finished", f"pid={pid}")
 
 
 def test_a_client_that_does_not_go_is_cut_off_at_stop_timeout(tmp_path: Path) -> None:

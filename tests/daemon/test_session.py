@@ -315,3 +315,17 @@ def test_the_judgement_holds_each_question_once_with_its_answer() -> None:
     names = [answer.name for answer in answers]
     assert all(isinstance(answer, Query) for answer in answers)
     assert len(names) == len(set(names)) == len(set(world.zone.asked))
+
+
+def test_of_a_message_in_a_file_the_configured_authserv_id_is_not_the_name_of_the_mta() -> None:
+    facts = facts_of_file(
+        b"From: a@good.example\r\n\r\n",
+        address=None,
+        helo=b"",
+        mail_from=b"<>",
+        smtputf8=False,
+        host_name="mta.receiver.example",
+        authserv_id="receiver.example",
+        options=World().settings.options,
+    )
+    assert (facts.receiver, facts.authserv_id) == ("mta.receiver.example", "receiver.example")

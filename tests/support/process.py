@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,13 @@ def wait_until(condition: Callable[[], T | None], what: str, *, seconds: float =
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:g} s in vain for {what}")
         time.sleep(0.02)
+
+
+def leave_descriptors(pid: int, count: int) -> int:
+    """Let a process open no descriptor whose number is this or higher; returns what the limit was."""
+    before, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, hard))
+    return before
 
 
 def program(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from assay import __version__
+from assay import __version__, log
 from assay.cli.check import check
 from assay.cli.config import config
 from assay.cli.demo import demo
@@ -16,6 +16,8 @@ def main() -> None:
 
     Exit codes: 0 nothing to complain about, 1 a finding, 2 wrong usage or configuration, 75 a temporary failure.
     """
+    # until there is a configuration that says otherwise; standard output is for results
+    log.configure()
 
 
 for command in (run, check, config, demo):

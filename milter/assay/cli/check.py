@@ -77,7 +77,8 @@ def check(  # noqa: PLR0913 - one parameter for each option
         helo=helo.encode(errors="surrogateescape"),
         mail_from=_path(mail_from),
         smtputf8=smtputf8,
-        host_name=setup.config.authserv_id or socket.gethostname(),
+        host_name=socket.gethostname(),
+        authserv_id=setup.config.authserv_id,
         options=setup.settings.options,
     )
     author = parse_author(facts.headers, smtputf8=smtputf8)
@@ -96,7 +97,7 @@ def _resolvers(setup: Setup, zone_path: Path | None) -> Callable[[], Resolver]:
         zone = Zone.read(zone_path)
         return lambda: zone
     dns = setup.config.dns
-    client = DnsClient(dns.nameservers, timeout=dns.timeout, negative_ttl=dns.negative_ttl)
+    client = DnsClient(setup.nameservers, timeout=dns.timeout, negative_ttl=dns.negative_ttl)
     return lambda: client.for_message(dns.budget, dns.max_queries)
 
 

@@ -1,5 +1,6 @@
 """``assay run``: the daemon, in the foreground."""
 
+import os
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from assay.cli.exit_codes import ExitCode
 from assay.cli.options import config_option, fail
 from assay.daemon.listener import ListenError
 from assay.daemon.setup import Setup, load_setup
-from assay.daemon.supervisor import Supervisor
+from assay.daemon.supervisor import Supervisor, signals_held
 from assay.daemon.workers import run_worker
 from assay.errors import ConfigurationError
 
@@ -18,16 +19,18 @@ from assay.errors import ConfigurationError
 @config_option
 def run(config_path: Path | None) -> None:
     """Run the milter until SIGTERM; SIGHUP or SIGUSR1 reads the configuration and the policies again."""
-    try:
-        setup = load_setup(config_path)
-    except ConfigurationError as error:
-        fail(error)
-    _configure_log(setup)
-    supervisor = Supervisor(setup, reload=lambda: _reload(setup.config.source), serve=run_worker)
-    try:
-        code = supervisor.run()
-    except ListenError as error:
-        fail(error, ExitCode.FINDING)
+    _fill_standard_descriptors()
+    with signals_held():
+        try:
+            setup = load_setup(config_path)
+        except ConfigurationError as error:
+            fail(error)
+        _configure_log(setup)
+        supervisor = Supervisor(setup, reload=lambda: _reload(setup.config.source), serve=run_worker)
+        try:
+            code = supervisor.run()
+        except ListenError as error:
+            fail(error, ExitCode.TEMPORARY)
     raise SystemExit(code)
 
 
@@ -40,3 +43,10 @@ def _reload(source: Path) -> Setup:
 
 def _configure_log(setup: Setup) -> None:
     log.configure(setup.config.log.format, setup.config.log.level)
+
+
+def _fill_standard_descriptors() -> None:
+    """Open what was handed to us closed, as after ``2>&-``: else a connection would be number 2, and get our log."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 - standard error
+        pass
+    os.close(descriptor)

@@ -15,6 +15,7 @@ def facts_of_file(  # noqa: PLR0913 - what an MTA would have told, each by name
     mail_from: bytes,
     smtputf8: bool,
     host_name: str,
+    authserv_id: str | None = None,
     options: VerifyOptions,
 ) -> MessageFacts:
     """Read a message as Postfix would hand it over.
@@ -25,7 +26,8 @@ def facts_of_file(  # noqa: PLR0913 - what an MTA would have told, each by name
         helo: argument of HELO.
         mail_from: argument of MAIL, with its angle brackets.
         smtputf8: the sender announced it.
-        host_name: of the receiving MTA, also the authserv-id.
+        host_name: of the receiving MTA.
+        authserv_id: as configured; None takes the host name.
         options: how many signatures are looked at.
     """
     headers, body = split_message(octets)
@@ -35,7 +37,7 @@ def facts_of_file(  # noqa: PLR0913 - what an MTA would have told, each by name
         headers=headers,
         body_hashes=hash_body(headers, body, options),
         receiver=host_name,
-        authserv_id=host_name,
+        authserv_id=authserv_id or host_name,
     )
 
 

@@ -9,7 +9,8 @@ import grp
 import os
 import socket
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assay.config.socket import SocketAddress, SocketFamily
@@ -21,6 +22,22 @@ BACKLOG = 1024
 
 class ListenError(AssayError):
     """The listening socket cannot be opened; the message names the socket and the remedy."""
+
+
+@contextmanager
+def listening(address: SocketAddress, *, mode: int, group: str | None) -> Iterator[socket.socket]:
+    """Open the listening socket as :func:`open_listener` does; at the end close it and remove its file.
+
+    Only the file that was made here is removed: its name may belong to another daemon by then.
+    """
+    with open_listener(address, mode=mode, group=group) as listener:
+        made = _file_of(address)
+        try:
+            yield listener
+        finally:
+            if made is not None and _file_of(address) == made:
+                with suppress(OSError):
+                    Path(address.path).unlink()
 
 
 def open_listener(address: SocketAddress, *, mode: int, group: str | None) -> socket.socket:
@@ -50,11 +67,15 @@ def open_listener(address: SocketAddress, *, mode: int, group: str | None) -> so
         raise ListenError(f"cannot listen on {address.libmilter}: {error.strerror or error}{_remedy(error)}") from error
 
 
-def remove_socket(address: SocketAddress) -> None:
-    """Remove the file of a unix socket, if it is still there."""
-    if address.family is SocketFamily.UNIX:
-        with suppress(OSError):
-            Path(address.path).unlink()
+def _file_of(address: SocketAddress) -> tuple[int, int] | None:
+    """Say which file a unix socket has now: its device and inode; None where there is none."""
+    if address.family is not SocketFamily.UNIX:
+        return None
+    try:
+        status = Path(address.path).lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _open_tcp(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
@@ -85,12 +106,17 @@ def _open_unix(path: Path, mode: int, group: str | None) -> socket.socket:
             listener.bind(str(path))
         finally:
             os.umask(before)
+    except OSError:
+        listener.close()
+        raise
+    try:
         if group_id != -1:
             os.chown(path, -1, group_id)
         path.chmod(mode)
         return _listen(listener)
     except OSError:
         listener.close()
+        path.unlink()
         raise
 
 

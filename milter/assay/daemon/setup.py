@@ -6,15 +6,22 @@ from pathlib import Path
 from assay.config.load import find_configuration, load_all
 from assay.config.model import Config
 from assay.daemon.judge import Settings
+from assay.dns.nameservers import Nameserver, NameserverError, system_nameservers
+from assay.errors import ConfigurationError, Problem
 from assay.verify.options import VerifyOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A configuration and its policies, validated, with every expectation met."""
+    """A configuration and its policies, validated, with every expectation met.
+
+    Attributes:
+        nameservers: those of the configuration, else those of the machine.
+    """
 
     config: Config
     settings: Settings
+    nameservers: tuple[Nameserver, ...]
 
 
 def load_setup(path: Path | None) -> Setup:
@@ -24,6 +31,10 @@ def load_setup(path: Path | None) -> Setup:
         ConfigurationError: with every problem of every file, and with every expectation that is missed.
     """
     config, policies = load_all(find_configuration(path))
+    try:
+        nameservers = config.dns.nameservers or system_nameservers()
+    except NameserverError as error:
+        raise ConfigurationError([Problem(place=f"{config.source}: dns.nameservers", text=str(error))]) from error
     return Setup(
         config=config,
         settings=Settings(
@@ -38,4 +49,5 @@ def load_setup(path: Path | None) -> Setup:
             keep_results=config.exempt.keep_results,
             own_ids=frozenset(config.stamp.remove_ids),
         ),
+        nameservers=nameservers,
     )

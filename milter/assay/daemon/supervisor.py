@@ -1,7 +1,8 @@
 """The parent of the workers: opens the socket, forks, replaces what dies, reloads and stops without losing a message.
 
 It has no threads and no resolver, so that a fork copies nothing but memory. It waits in ``sigtimedwait``: no signal
-handler runs between two lines.
+handler runs between two lines. Nothing that can fail (a file, a fork, a worker that does not come up) ends it: what
+serves goes on serving.
 """
 
 import gc
@@ -9,12 +10,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from assay.daemon.listener import open_listener, remove_socket
+from assay.daemon.listener import listening
 from assay.daemon.setup import Setup
 from assay.errors import ConfigurationError
 from assay.log import get_logger
@@ -33,6 +34,12 @@ STABLE_AFTER: Final = 60.0
 
 DRAIN: Final = b"d"
 """Written to a worker's control socket: finish what is open and exit. Its end means the same."""
+
+START_TIMEOUT: Final = 30.0
+"""Seconds after which a worker that does not serve yet is killed; it takes less than one (measured)."""
+
+RESTART_KEYS: Final = ("socket", "socket_mode", "socket_group")
+"""Keys of the listening socket, which stays as it was opened."""
 
 Serve = Callable[[Setup, socket.socket, socket.socket], NoReturn]
 """Runs a worker in the child: what was loaded, the listening socket, the control socket."""
@@ -53,12 +60,40 @@ class Worker:
     started: float
     draining: bool = False
 
+    def wait_until_it_serves(self) -> bool:
+        """Wait for its word; False if it died, or is killed now because it hangs."""
+        self.control.settimeout(START_TIMEOUT)
+        with suppress(OSError):
+            if self.control.recv(1):
+                return True
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        return False
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Keep our signals from their default actions: one that comes early waits, one that comes too late is dropped.
+
+    Without it a reload right after the start, or a second SIGTERM, would kill the supervisor.
+    """
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    # Where our parent ignores it, so do we, and the kernel would bury our workers behind our back.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        while signal.sigtimedwait(SIGNALS, 0):
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
 
 class Supervisor:
     """Owns the listening socket and the workers."""
 
     def __init__(self, setup: Setup, *, reload: Callable[[], Setup], serve: Serve) -> None:
         self._setup = setup
+        self._opened = setup.config
         self._reload = reload
         self._serve = serve
         self._workers: dict[int, Worker] = {}
@@ -72,17 +107,14 @@ class Supervisor:
             ListenError: the listening socket cannot be opened.
         """
         config = self._setup.config
-        previous = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
-            listener = open_listener(config.socket, mode=config.socket_mode, group=config.socket_group)
-            log.info("listening", socket=config.socket.libmilter, postfix=config.socket.postfix, workers=config.workers)
-            with listener:
+        with signals_held():
+            with listening(config.socket, mode=config.socket_mode, group=config.socket_group) as listener:
+                log.info(
+                    "listening", socket=config.socket.libmilter, postfix=config.socket.postfix, workers=config.workers
+                )
                 while self._tend(listener):
                     pass
-            remove_socket(config.socket)
             return self._drain_all()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
     def _tend(self, listener: socket.socket) -> bool:
         """Start what is missing, wait for one event, act on it; False once it is time to stop."""
@@ -106,20 +138,43 @@ class Supervisor:
 
     def _start_missing(self, listener: socket.socket) -> None:
         while len(self._serving()) < self._setup.config.workers and time.monotonic() >= self._respawn_at:
-            self._fork(listener)
+            if self._start(self._setup, listener) is None:
+                log.error("no worker could be started", retry_in=self._back_off(lived=0.0))
 
-    def _fork(self, listener: socket.socket) -> None:
+    def _start(self, setup: Setup, listener: socket.socket) -> Worker | None:
+        """Fork a worker and wait until it serves; None, with a log line that says why, if that fails."""
+        try:
+            worker = self._fork(setup, listener)
+        except OSError as error:
+            log.error("no process or descriptor is left for a worker", reason=error)  # noqa: TRY400 - the reason says it
+            return None
+        if worker.wait_until_it_serves():
+            log.info("worker started", pid=worker.pid)
+            return worker
+        del self._workers[worker.pid]
+        worker.control.close()
+        _, status = os.waitpid(worker.pid, 0)
+        log.error("worker died before it served", pid=worker.pid, exit=os.waitstatus_to_exitcode(status))
+        return None
+
+    def _fork(self, setup: Setup, listener: socket.socket) -> Worker:
         ours, theirs = socket.socketpair()
-        # what exists now is shared for good: the collector must not touch, and so copy, its pages in the children
-        gc.freeze()
-        pid = os.fork()
-        if pid == 0:
-            self._become_worker(listener, ours, theirs)
-        theirs.close()
-        self._workers[pid] = Worker(pid=pid, control=ours, started=time.monotonic())
-        log.info("worker started", pid=pid)
+        with theirs:
+            # what exists now is shared for good: the collector must not touch, and so copy, its pages in the children
+            gc.freeze()
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                self._become_worker(setup, listener, ours, theirs)
+        worker = self._workers[pid] = Worker(pid=pid, control=ours, started=time.monotonic())
+        return worker
 
-    def _become_worker(self, listener: socket.socket, ours: socket.socket, theirs: socket.socket) -> NoReturn:
+    def _become_worker(
+        self, setup: Setup, listener: socket.socket, ours: socket.socket, theirs: socket.socket
+    ) -> NoReturn:
         """Run in the child, and never return into the supervisor's code."""
         try:
             # A terminal's interrupt goes to its whole process group; libmilter would abort open messages on it.
@@ -128,7 +183,7 @@ class Supervisor:
             for worker in self._workers.values():
                 worker.control.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            self._serve(self._setup, listener, theirs)
+            self._serve(setup, listener, theirs)
         except BaseException:
             log.exception("worker failed")
         finally:
@@ -147,11 +202,15 @@ class Supervisor:
             if worker.draining:
                 log.info("worker finished", pid=pid)
                 continue
-            lived = time.monotonic() - worker.started
-            self._failures = 1 if lived >= STABLE_AFTER else self._failures + 1
-            delay = 0.0 if self._failures == 1 else min(MAX_BACK_OFF, 2.0 ** (self._failures - 2))
-            self._respawn_at = time.monotonic() + delay
+            delay = self._back_off(lived=time.monotonic() - worker.started)
             log.error("worker died", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=delay)
+
+    def _back_off(self, *, lived: float) -> float:
+        """Count a failure, of a worker that lived so many seconds; return the seconds until the next attempt."""
+        self._failures = 1 if lived >= STABLE_AFTER else self._failures + 1
+        delay = 0.0 if self._failures == 1 else min(MAX_BACK_OFF, 2.0 ** min(self._failures - 2, 10))
+        self._respawn_at = time.monotonic() + delay
+        return delay
 
     def _renew(self, listener: socket.socket) -> None:
         """Read everything again; all of it holds from here on for new connections, or none of it."""
@@ -161,17 +220,34 @@ class Supervisor:
             for problem in error.problems:
                 log.warning("reload refused, the old configuration stays", place=problem.place, problem=problem.text)
             return
-        if setup.config.socket != self._setup.config.socket:
-            log.warning("this key needs a restart, its old value stays", key="socket")
+        except Exception:
+            log.exception("reload failed, the old configuration stays")
+            return
+        for key in RESTART_KEYS:
+            if getattr(setup.config, key) != getattr(self._opened, key):
+                log.warning("this key needs a restart, its old value stays", key=key)
         old = self._serving()
+        # the new ones first: there is no moment in which nobody accepts
+        if not self._start_generation(setup, listener):
+            log.error("reload failed, its workers do not start: the old ones go on")
+            return
         self._setup = setup
         self._failures, self._respawn_at = 0, 0.0
-        # the new ones first: there is no moment in which nobody accepts
-        for _ in range(setup.config.workers):
-            self._fork(listener)
         for worker in old:
             self._tell_to_drain(worker)
         log.info("reloaded", workers=setup.config.workers)
+
+    def _start_generation(self, setup: Setup, listener: socket.socket) -> bool:
+        """Start all workers of a new configuration, or leave none of them."""
+        started: list[Worker] = []
+        for _ in range(setup.config.workers):
+            worker = self._start(setup, listener)
+            if worker is None:
+                for other in started:
+                    self._tell_to_drain(other)
+                return False
+            started.append(worker)
+        return True
 
     def _tell_to_drain(self, worker: Worker) -> None:
         worker.draining = True

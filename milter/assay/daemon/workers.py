@@ -7,13 +7,15 @@ that it accepted has ended, and exits (P12).
 
 import os
 import socket
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Final, NoReturn
 
 import Milter
@@ -30,6 +32,9 @@ log = get_logger()
 POLL: Final = 0.05
 """Seconds between two looks at the open connections while draining."""
 
+READY: Final = b"r"
+"""Written to the supervisor once connections are accepted."""
+
 BACKGROUND_THREADS: Final = 32
 """Early SPF evaluations at the same time; each waits for the DNS most of its life. Further ones queue up, and where
 their message is judged before their turn, the judge finds the resolver cold, which costs only time."""
@@ -41,9 +46,10 @@ def run_worker(setup: Setup, listener: socket.socket, control: socket.socket) ->
     """Be a worker: everything that has a thread or a socket of its own is made here, after the fork."""
     dns = setup.config.dns
     client = DnsClient(
-        dns.nameservers,
+        setup.nameservers,
         timeout=dns.timeout,
         negative_ttl=dns.negative_ttl,
+        faults=lambda fault: log.error("fault in the DNS client", exc_info=fault),
     )
     serve_with(setup, listener, control, lambda: client.for_message(dns.budget, dns.max_queries))
 
@@ -74,13 +80,17 @@ def serve(listener: socket.socket, control: socket.socket, new_session: Callable
         control: connected to the supervisor.
         new_session: makes the state of one connection; called in the thread that serves it.
     """
+    _log_faults()
     _register(new_session)
     descriptor = _open_placeholder(listener.family)
+    # made now: when it is needed there may be no descriptor left
+    idle = _nobodys_listener()
     # libmilter polls and accepts on a number; from here on that number is the shared socket
     os.dup2(listener.fileno(), descriptor)
     address = listener.getsockname()
     listener.close()
-    threading.Thread(target=_obey, args=(control, descriptor, address), name="control", daemon=True).start()
+    threading.Thread(target=_obey, args=(control, descriptor, idle, address), name="control", daemon=True).start()
+    control.sendall(READY)
     try:
         Milter.main()
     except Milter.error:
@@ -88,6 +98,16 @@ def serve(listener: socket.socket, control: socket.socket, new_session: Callable
         os._exit(1)
     # Somebody signalled this process by hand and libmilter stopped; the supervisor starts another worker.
     os._exit(0)
+
+
+def _log_faults() -> None:
+    """Make one log line of what is raised outside our callbacks: in libmilter's calls of them, and in threads."""
+
+    def report(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
+        log.error("fault outside the callbacks", exc_info=(kind, fault, trace))
+
+    sys.excepthook = report
+    threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def _register(new_session: Callable[[], Session]) -> None:
@@ -138,56 +158,65 @@ def _open_placeholder(family: int) -> int:
     return descriptor
 
 
-def _obey(control: socket.socket, descriptor: int, address: object) -> None:
+def _obey(control: socket.socket, descriptor: int, idle: socket.socket, address: object) -> None:
     """Wait for the word to drain, then drain; runs in the worker's control thread."""
     with suppress(OSError):
         # Any octet is the word; the end of the stream means that the supervisor died, and says the same.
         control.recv(1)
-    drain(descriptor, address)
+    drain(descriptor, idle, address)
     # The interpreter's own exit would wait for libmilter's main loop.
     os._exit(0)
 
 
-def drain(descriptor: int, address: object) -> None:
+def drain(descriptor: int, idle: socket.socket, address: object) -> None:
     """Stop accepting and wait until every accepted connection has ended.
 
     Connections that wait in the backlog stay there, for the other workers or the next generation. The connections
     are counted by looking at this process's descriptors and not by callbacks: between accept and the first callback
     there is a moment in which a count of callbacks would be zero.
+
+    Args:
+        descriptor: where libmilter accepts.
+        idle: from :func:`_nobodys_listener`; it is closed.
+        address: of the listening socket that all workers share.
     """
-    with _nobodys_listener(descriptor) as idle:
-        os.dup2(idle.fileno(), descriptor)
-    while any(_is_accepted(number, address) for number in _descriptors()):
+    os.dup2(idle.fileno(), descriptor)
+    idle.close()  # and so there is one descriptor left to look with
+    while True:
+        # before the first look, too: an accept that was under way shows its descriptor a moment later
         time.sleep(POLL)
+        # Without a descriptor to look with nothing is known, and that is not the same as no connection.
+        with suppress(OSError):
+            if not any(_is_accepted(number, address) for number in _descriptors()):
+                return
 
 
-def _nobodys_listener(descriptor: int) -> socket.socket:
-    """Open a listening socket of the same family that nobody knows: accept on it finds nothing, for ever."""
-    with socket.socket(fileno=os.dup(descriptor)) as current:
-        family = current.family
-    idle = socket.socket(family, socket.SOCK_STREAM)
-    match family:
-        case socket.AF_UNIX:
-            idle.bind("")  # Linux gives it a free abstract name
-        case socket.AF_INET6:
-            idle.bind(("::1", 0))
-        case _:
-            idle.bind(("127.0.0.1", 0))
+def _nobodys_listener() -> socket.socket:
+    """Open a listening socket that nobody knows: accept on it finds nothing, for ever."""
+    idle = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    idle.bind("")  # Linux gives it a free abstract name
     idle.listen(1)
     idle.settimeout(0)
     return idle
 
 
-def _descriptors() -> Iterator[int]:
-    return iter([int(entry.name) for entry in os.scandir("/proc/self/fd")])
+def _descriptors() -> list[int]:
+    with os.scandir("/proc/self/fd") as entries:
+        return [int(entry.name) for entry in entries]
 
 
-def _socket_of(descriptor: int) -> socket.socket | None:
-    """Look at a descriptor as a socket, through a duplicate; None if it is none or was closed meanwhile."""
+@contextmanager
+def _as_socket(descriptor: int) -> Iterator[socket.socket | None]:
+    """Look at a descriptor as a socket without owning it; None if it is none or was closed meanwhile."""
     try:
-        return socket.socket(fileno=os.dup(descriptor))
+        candidate = socket.socket(fileno=descriptor)
     except OSError:
-        return None
+        yield None
+        return
+    try:
+        yield candidate
+    finally:
+        candidate.detach()
 
 
 def _listening() -> set[int]:
@@ -195,21 +224,14 @@ def _listening() -> set[int]:
 
 
 def _is_listening(descriptor: int) -> bool:
-    candidate = _socket_of(descriptor)
-    if candidate is None:
-        return False
-    with candidate:
-        accepting: int = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        return accepting == 1
+    with _as_socket(descriptor) as candidate:
+        return candidate is not None and candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 
 
 def _is_accepted(descriptor: int, address: object) -> bool:
     """Whether the descriptor is a connection that came in through the listening socket at ``address``."""
-    candidate = _socket_of(descriptor)
-    if candidate is None:
-        return False
-    with candidate:
-        if candidate.type != socket.SOCK_STREAM:
+    with _as_socket(descriptor) as candidate:
+        if candidate is None or candidate.type != socket.SOCK_STREAM:
             return False
         with suppress(OSError):
             candidate.getpeername()

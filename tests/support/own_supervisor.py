@@ -1,0 +1,61 @@
+"""The real supervisor with workers that only wait, started as a process: ``python own_supervisor.py CONFIG``.
+
+The file ``trouble`` beside CONFIG says what is wrong at the moment, one word a line: ``fork``: the system gives no
+process; ``die``: a worker dies before it serves; ``hang``: a worker never gets to serve; ``deaf``: a worker does not
+end when told to; ``load``: reading the configuration raises what nobody expects.
+"""
+
+import errno
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from assay import log
+from assay.daemon import supervisor
+from assay.daemon.setup import Setup, load_setup
+from assay.daemon.workers import READY
+
+
+def main(config: str) -> None:
+    path = Path(config)
+
+    def troubled_by(word: str) -> bool:
+        return word in path.with_name("trouble").read_text().split()
+
+    def load() -> Setup:
+        if troubled_by("load"):
+            raise RuntimeError("planted by a test")
+        return load_setup(path)
+
+    def serve(_setup: Setup, _listener: socket.socket, control: socket.socket) -> NoReturn:
+        if troubled_by("die"):
+            os._exit(3)
+        if troubled_by("hang"):
+            time.sleep(3600)
+        deaf = troubled_by("deaf")
+        control.sendall(READY)
+        control.recv(1)
+        time.sleep(3600 if deaf else 0)
+        os._exit(0)
+
+    supervisor.START_TIMEOUT = 0.5  # type: ignore[misc] # no test should wait for thirty seconds
+    os.fork = _failing(os.fork, lambda: troubled_by("fork"))
+    log.configure()
+    raise SystemExit(supervisor.Supervisor(load(), reload=load, serve=serve).run())
+
+
+def _failing(fork: Callable[[], int], fails: Callable[[], bool]) -> Callable[[], int]:
+    def fork_or_fail() -> int:
+        if fails():
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    return fork_or_fail
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
