@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from ipaddress import IPv4Address
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def connect(clock: Clock) -> Iterator[Callable[..., DnsClient]]:
     """Make clients that are closed at the end."""
     with ExitStack() as stack:
 
-        def make(*servers: DnsServer | Nameserver, **options: object) -> DnsClient:
+        def make(*servers: DnsServer | Nameserver, **options: Any) -> DnsClient:
             nameservers = [server.nameserver if isinstance(server, DnsServer) else server for server in servers]
             client = DnsClient(nameservers, **{"clock": clock, **options})
             stack.callback(client.close)

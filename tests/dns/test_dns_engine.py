@@ -1,13 +1,15 @@
 """What the engine survives: forks, closing, faults, no descriptors (issue 2 point 1 and "Bad input")."""
 
+import errno
 import os
 import resource
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +100,7 @@ def test_a_client_made_before_a_fork_works_on_both_sides(server: DnsServer) -> N
 
 def test_a_fault_in_the_engine_makes_its_question_unavailable_and_no_other(server: DnsServer) -> None:
     faults: list[BaseException] = []
-    numbers = iter([1, ZeroDivisionError(), 2])
+    numbers = iter((1, ZeroDivisionError(), 2))
 
     def next_id() -> int:
         number = next(numbers)
@@ -118,9 +120,17 @@ def test_a_fault_is_survived_without_a_hook_and_with_one_that_fails(server: DnsS
     def fail(_: object = None) -> int:
         raise ValueError
 
-    for options in ({}, {"faults": fail}):
+    def report_badly(_: BaseException) -> None:
+        fail()
+
+    hooks: list[dict[str, Any]] = [{}, {"faults": report_badly}]
+    for options in hooks:
         numbers = iter([fail, lambda: 7])
-        with closing(DnsClient([server.nameserver], random_id=lambda n=numbers: next(n)(), **options)) as client:
+
+        def next_id(numbers: Iterator[Callable[[], int]] = numbers) -> int:
+            return next(numbers)()
+
+        with closing(DnsClient([server.nameserver], random_id=next_id, **options)) as client:
             assert client.for_message().resolve(b"b.test", RRType.TXT) == Unavailable("internal fault: ValueError()")
             assert client.for_message().resolve(b"b.test", RRType.TXT) == Absent(nxdomain=True)
 
@@ -207,6 +217,23 @@ def test_no_descriptor_for_a_socket_is_unavailable_and_the_next_question_works(s
         assert client.for_message().resolve(b"b.test", RRType.TXT) == Absent(nxdomain=True)
 
 
+def test_a_query_that_the_system_does_not_let_out_leaves_no_descriptor(
+    server: DnsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as a packet filter does
+
+    with closing(DnsClient([server.nameserver])) as client:
+        assert client.for_message().resolve(b"a.test", RRType.TXT) == HELLO
+        before = descriptors()
+        with monkeypatch.context() as patch:
+            patch.setattr("socket.socket.send", refuse)
+            answer = client.for_message().resolve(b"b.test", RRType.TXT)
+        assert isinstance(answer, Unavailable)
+        assert "not permitted" in answer.why
+        assert descriptors() == before
+
+
 def test_no_descriptor_for_a_repetition_leaves_the_first_attempt_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with DnsServer(ZONE, everything=slow(0.3)) as server, closing(DnsClient([server.nameserver], 0.8)) as client:
         answer = client.for_message()
@@ -218,7 +245,7 @@ def test_no_descriptor_for_a_repetition_leaves_the_first_attempt_its_time(monkey
 
 
 def _no_socket(*_: object) -> None:
-    raise OSError(24, "Too many open files")
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_no_descriptor_for_tcp_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +326,7 @@ def test_questions_handed_in_while_the_engine_ends_are_answered(
     assert message.resolve(b"a.test", RRType.TXT) == CLOSED
 
 
-def test_an_event_for_a_socket_that_is_gone_is_nothing(server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_without_a_packet_is_nothing(server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     receive = Attempt.receive
     calls: list[Attempt] = []
 

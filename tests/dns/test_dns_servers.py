@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import dns.message
 import dns.rrset
@@ -50,7 +51,7 @@ HELLO = Found((b"hello",), 60)
 
 
 @contextmanager
-def client_of(*servers: DnsServer | Nameserver, timeout: float = 5.0, **options: object) -> Iterator[DnsClient]:
+def client_of(*servers: DnsServer | Nameserver, timeout: float = 5.0, **options: Any) -> Iterator[DnsClient]:
     nameservers = [server.nameserver if isinstance(server, DnsServer) else server for server in servers]
     client = DnsClient(nameservers, timeout, **options)
     try:

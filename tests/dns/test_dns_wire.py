@@ -77,7 +77,7 @@ rows = st.tuples(dns_names, st.integers(0, 2**31 - 1), rdatas())
 def messages(draw: st.DrawFn) -> dns.message.Message:
     query = dns.message.make_query(draw(dns_names), draw(st.sampled_from(list(RRType))).name, use_edns=0)
     message = dns.message.make_response(query)
-    message.set_rcode(draw(st.sampled_from([0, 2, 3, 5, 16, 23])))
+    message.set_rcode(dns.rcode.Rcode(draw(st.sampled_from([0, 2, 3, 5, 16, 23]))))
     for section in (message.answer, message.authority, message.additional):
         for name, ttl, rdata in draw(st.lists(rows, max_size=4)):
             section.append(dns.rrset.from_rdata(name, ttl, rdata))
@@ -112,7 +112,7 @@ def test_what_dnspython_renders_reads_the_same(message: dns.message.Message) -> 
     response = parse_response(written(message))
     assert response.rcode == message.rcode()
     assert [(record.owner, record.rtype, record.ttl) for record in response.answers] == [
-        (fold(rrset.name.to_wire()), rrset.rdtype, rrset.ttl) for rrset in message.answer
+        (fold(rrset.name.to_wire() or b""), rrset.rdtype, rrset.ttl) for rrset in message.answer
     ]
     # Compression may point to an earlier spelling of the same name, so that the case of a name in data can change.
     assert [_lowered(record.data) for record in response.answers] == [
@@ -219,6 +219,8 @@ def record(rtype: int, data: bytes, *, ttl: int = 300, rdclass: int = 1, owner: 
         pytest.param(record(RType.CNAME, b"\x01a\xc0\xff"), id="a pointer forwards"),
         pytest.param(record(RType.CNAME, b"\x40" + b"a" * 64 + b"\0"), id="a label type that does not exist"),
         pytest.param(record(RType.CNAME, (b"\x3f" + b"a" * 63) * 4 + b"\0"), id="a name of 257 octets"),
+        pytest.param(record(RType.CNAME, b"\x01a" * 127 + b"\x01\0"), id="a name of 128 labels"),
+        pytest.param(record(RType.CNAME, b"\x01a" * 30000 + b"\0"), id="a name of 60,001 octets"),
         pytest.param(record(RType.TXT, b"\x01a", rdclass=3), id="a record of class CHAOS"),
         pytest.param(HEADER + QUESTION + b"\xc0\x0c\x00\x10", id="a record that ends in its head"),
         pytest.param(record(RType.TXT, b"\x01a")[:-1], id="data shorter than its length says"),
@@ -309,7 +311,9 @@ def response_with(authority: list[str], flags: int) -> bytes:
     query = dns.message.make_query("www.example", "TXT")
     response = dns.message.make_response(query)
     response.flags |= flags
-    response.authority += [dns.rrset.from_text(*row.split(" ", 4)) for row in authority]
+    for row in authority:
+        owner, ttl, rdclass, rdtype, data = row.split(" ", 4)
+        response.authority.append(dns.rrset.from_text(owner, int(ttl), rdclass, rdtype, data))
     return response.to_wire()
 
 

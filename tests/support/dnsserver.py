@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import Self
 
@@ -196,7 +197,7 @@ class _Stream:
 class _Due:
     at: float
     count: int
-    send: Callable[[], None] = field(compare=False)
+    send: Callable[[], object] = field(compare=False)
 
 
 class DnsServer:
@@ -334,7 +335,7 @@ class DnsServer:
     def _serve(self, packet: bytes, peer: tuple[object, ...], *, stream: bool, send: Callable[[bytes], object]) -> None:
         query = dns.message.from_wire(packet)
         question = query.question[0]
-        name = from_wire(question.name.to_wire())
+        name = from_wire(question.name.to_wire() or b"\0")
         assert name is not None
         seen = Seen(name, question.rdtype.name, stream, int(str(peer[1])), query.id, query.edns >= 0)
         with self._arrived:
@@ -345,9 +346,7 @@ class DnsServer:
         behaviour = self._behaviours.get(name.lower(), self._everything)
         for seconds, reply in behaviour(exchange):
             self._count += 1
-            heapq.heappush(
-                self._due, _Due(time.monotonic() + seconds, self._count, lambda reply=reply: void(send(reply)))
-            )
+            heapq.heappush(self._due, _Due(time.monotonic() + seconds, self._count, partial(send, reply)))
 
     def _answer(self, query: dns.message.Message) -> dns.message.Message:
         answer = dns.message.make_response(query, recursion_available=True)
@@ -370,10 +369,6 @@ class DnsServer:
         if name.canonicalize() not in self._names:
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer
-
-
-def void(_: object) -> None:
-    """Turn a call with a result into one without."""
 
 
 def _ancestors(name: dns.name.Name) -> list[dns.name.Name]:

@@ -49,13 +49,19 @@ class Attempt:
         kind = socket.SOCK_STREAM if self.stream else socket.SOCK_DGRAM
         self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK)
         self.fd = self._socket.fileno()
-        with contextlib.ExitStack() as undo:
-            undo.callback(self._socket.close)
+        try:
+            self._begin((str(nameserver.address), nameserver.port), packet)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _begin(self, address: tuple[str, int], packet: bytes) -> None:
+        if self.stream:
             with contextlib.suppress(BlockingIOError):  # a TCP connection takes its time
-                self._socket.connect((str(nameserver.address), nameserver.port))
-            if not self.stream:
-                self._socket.send(packet)
-            undo.pop_all()
+                self._socket.connect(address)
+        else:
+            self._socket.connect(address)
+            self._socket.send(packet)
 
     @property
     def events(self) -> int:

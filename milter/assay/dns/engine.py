@@ -81,7 +81,8 @@ class Engine:
         self._interval = settings.timeout / (self._rounds * len(settings.nameservers) + 1)
         self._suspect_until: dict[int, float] = {}
         self._tasks: set[Task] = set()
-        self._attempts: dict[int, tuple[Task, Attempt]] = {}
+        self._attempts: dict[int, tuple[Task, Attempt, int]] = {}
+        self._turns = 0
         self._timers: list[tuple[float, int, Task]] = []
         self._timer_count = 0
         self._waiting: deque[Task] = deque()
@@ -161,12 +162,15 @@ class Engine:
         pause = 0.0 if self._inbox else max(0.0, until - clock())
         events = self._epoll.poll(None if pause == math.inf else pause)
         self._sleeps_until = -math.inf
+        self._turns += 1
         for fd, _ in events:
             if fd == self._wake:
                 os.eventfd_read(self._wake)
-            elif (known := self._attempts.get(fd)) is not None:  # an earlier event of this turn may have closed it
-                task, attempt = known
-                self._guarded(task, self._on_ready, attempt)
+                continue
+            # An earlier event of this turn may have closed the socket, and a new one may have its number by now.
+            known = self._attempts.get(fd)
+            if known is not None and known[2] != self._turns:
+                self._guarded(known[0], self._on_ready, known[1])
         while self._inbox:
             task, sent = self._inbox.popleft()
             self._guarded(task, self._take, sent)
@@ -276,15 +280,15 @@ class Engine:
     def _hand_over(self, task: Task, attempt: Attempt) -> None:
         """Listen to an attempt; the very last touch of an asker's thread."""
         task.attempts.append(attempt)
+        self._attempts[attempt.fd] = (task, attempt, self._turns)
         self._epoll.register(attempt.fd, attempt.events)
-        self._attempts[attempt.fd] = (task, attempt)  # until then an event for it is nothing, and comes again
 
     def _on_ready(self, task: Task, attempt: Attempt) -> None:
         """Something has come on a socket, or it can be written to."""
         try:
             packet = attempt.receive()
         except BlockingIOError:
-            return  # the event was for a socket that had this number before
+            return  # epoll(7): readiness may be spurious, as after a bad checksum
         except OSError as error:
             self._suspect(attempt.server)
             self._server_failed(task, attempt.server, str(error))

@@ -292,6 +292,8 @@ class _Reader:
                 return pieces, at + 2, target
             if not 0 < length <= MAX_LABEL_OCTETS or end > len(packet):
                 raise WireError("a name that is cut off or has an unknown kind of label")
+            if end - start >= MAX_WIRE_OCTETS:
+                raise WireError("a name over 255 octets")
             pieces.append(packet[at:end])
             at = end
         return pieces, at + 1, None
