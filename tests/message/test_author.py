@@ -294,6 +294,8 @@ BROKEN = [
         ("a name of plain words before brackets alone", "parse_author", b" ceo, <x@atk.example>"),
         ("plain words before an internal mailbox", "parse_author", b" Foo Bar, Inc. <root>"),
         ("plain words at the end", "parse_author", b" <x@atk.example>, Foo Bar"),
+        ("a quoted name beside one in brackets", "H.2 F8", b' "ceo@brand.example" [x] <x@atk.example>'),
+        ("a quoted name beside separators", "H.2 F8", b' "ceo@brand.example" =?utf-8?Q?a,b?= <x@atk.example>'),
         ("a quoted piece of a name", "H.2 F5", b' "ceo@brand.example", John <x@atk.example>'),
         ("an encoded piece of a name", "H.2 F5", b" =?utf-8?Q?ceo=40brand.example?=, John <x@atk.example>"),
         ("a piece of a name before a group", "parse_author", b" ceo, G: John <x@atk.example>;"),

@@ -132,6 +132,9 @@ class _MailboxList:
                 self._end_of_element(in_group=False)
                 continue
             words = self._words()
+            if any(token.kind is TokenKind.QUOTED for token in words) and not all(map(_is_of_local_part, words)):
+                # a reader for which the name ends at the bracket or separator takes the quoted string for an address
+                raise _Unparsable
             if not in_group and words and self._take(b":"):
                 in_group = True
                 mailboxes += _internal(pieces)
