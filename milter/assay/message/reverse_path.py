@@ -79,7 +79,8 @@ def agreed_path(octets: bytes, mail_addr: str | None) -> NullSender | ReversePat
     """Read the argument of MAIL, and believe it only where the MTA reads the same domain (standards G.5.10).
 
     An MTA that finds another sender in it would deliver, and bounce, by that one; a pass for ours would then be worth
-    nothing.
+    nothing. Sendmail tells to whom a path resolves, which for its own domains is a user without a domain: that
+    contradicts no domain.
 
     Args:
         octets: as for :func:`parse_reverse_path`.
@@ -98,7 +99,8 @@ def agreed_path(octets: bytes, mail_addr: str | None) -> NullSender | ReversePat
 
 def _names(mail_addr: str, domain: Domain | None) -> bool:
     try:
-        return Domain.parse(mail_addr.rpartition("@")[2].removesuffix(">")) == domain
+        _, at, name = mail_addr.removesuffix(">").rpartition("@")
+        return mail_addr != "<>" if not at else Domain.parse(name) == domain
     except DomainError:
         return False
 
