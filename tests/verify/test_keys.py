@@ -35,6 +35,8 @@ GOOD = [
     Good(id="p= alone is an RSA key", section="RFC 6376 3.6.1", record=RSA),
     Good(id="v=DKIM1 first", section="RFC 6376 3.6.1", record=b"v=DKIM1; k=rsa; " + RSA),
     Good(id="white space in p=", section="RFC 6376 3.6.1", record=b"p=" + PUBLIC[:30] + b" \t" + PUBLIC[30:]),
+    Good(id="a line end in p=", section="RFC 6376 3.2", record=b"p=" + PUBLIC[:30] + b"\n" + PUBLIC[30:] + b"\r\n"),
+    Good(id="lines", section="RFC 6376 3.2", record=b"v=DKIM1;\n\tk=rsa;\r\n" + RSA),
     Good(id="RSAPublicKey without its wrapping", section="B.3.5", record=rsa_key().record(pkcs1=True)),
     Good(id="2048 bits", section="RFC 8301 3.2", record=rsa_key(2048).record(), bits=2048),
     Good(id="4096 bits must verify", section="RFC 8301 3.2", record=odd_rsa_record(2**4096 - 1, 65537), bits=4096),

@@ -35,6 +35,7 @@ _ED25519_BITS = 256
 _CACHED_RECORDS = 1024  # of at most MAX_KEY_RECORD_OCTETS each, so at most 8 MiB
 _PADDING = PKCS1v15()
 _DIGEST = Prehashed(SHA256())
+_LINE_ENDS_TO_SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 
 class KeyType(StrEnum):
@@ -167,7 +168,9 @@ def parse_key_record(text: bytes) -> KeyRecord | UnusableKey:
 @lru_cache(maxsize=_CACHED_RECORDS)
 def _parse(text: bytes) -> KeyRecord | UnusableKey:
     try:
-        tags = parse_tags(text)
+        # Folding white space may stand in a record (RFC 6376 3.6.1), and in a TXT record a pasted line end is one: what
+        # else could it mean? Other verifiers read it so, and the signer's mail should not depend on it.
+        tags = parse_tags(text.translate(_LINE_ENDS_TO_SPACES))
     except TagListError as error:
         return UnusableKey(f"the TXT record is no key record: {error}")
     if tags.get(b"v", b"DKIM1") != b"DKIM1" or b"v" in list(tags)[1:]:
