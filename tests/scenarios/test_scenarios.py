@@ -4,17 +4,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from ipaddress import ip_address
 
 import pytest
 
 from support.conversation import ZoneDaemon
 from support.postfix import Postfix
 from support.scenario import Case, load_all
-from support.scenario_drivers import Core, Letter, Libmilter, RealPostfix, check
+from support.scenario_check import check
+from support.scenario_drivers import Core, Letter, Libmilter, RealPostfix
 from support.scenario_message import message_of
 from support.scenario_world import World, worlds
 
 CASES = load_all()
+LAX = {"smtpd_forbid_bare_newline": "no", "smtpd_forbid_unauth_pipelining": "no"}
+"""Later releases of Postfix stop by themselves what a test here hands in, and the daemon must be safe behind both."""
 every_scenario = pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
 
 
@@ -73,7 +77,7 @@ def postfix_of(daemon_of: Callable[[str], ZoneDaemon], stack: ExitStack) -> Call
         daemon = daemon_of(config)
         daemon.wait_for_output("event=listening")
         assert isinstance(daemon.address, tuple)
-        return RealPostfix(daemon, stack.enter_context(Postfix("inet:{}:{}".format(*daemon.address))))
+        return RealPostfix(daemon, stack.enter_context(Postfix("inet:{}:{}".format(*daemon.address), LAX)))
 
     return cache(start)
 
@@ -100,3 +104,30 @@ def test_postfix(case: Case, postfix_of: Callable[[str], RealPostfix], letter_of
     assert answer is not None, "Postfix takes it"
     assert answer[0] == refused.at
     assert answer[1].startswith(refused.refuses)
+
+
+@pytest.mark.real
+def test_a_smuggled_message_is_judged_on_its_own_envelope(postfix_of: Callable[[str], RealPostfix]) -> None:
+    """Standards H.1 E9: an MTA that takes a bare LF for a line end finds a second message inside of the first."""
+    smuggled = (
+        b"From: x@atk.example\r\n\r\nthe first\n.\r\n"
+        b"MAIL FROM:<ceo@smuggled.brand.example>\r\nRCPT TO:<smuggled@dest.example>\r\nDATA\r\n"
+        b"From: ceo@smuggled.brand.example\r\n\r\nthe second\r\n"
+    )
+    letter = Letter(
+        address=ip_address("198.51.100.66"),
+        helo=b"client.example",
+        mail_from=b"<x@atk.example>",
+        authenticated=None,
+        smtputf8=False,
+        message=smuggled,
+        headers=(),
+        body=b"",
+    )
+    postfix = postfix_of("")
+    with postfix.connect() as client:
+        assert postfix.converse(client, letter, "outer@dest.example") is None
+        inner = [client.getreply() for _ in ("MAIL", "RCPT", "DATA", ".")]
+
+    assert [code for code, _ in inner] == [250, 250, 354, 550]
+    assert inner[-1][1].startswith(b"5.7.26 ")
