@@ -1,11 +1,14 @@
 """``assay check``: exit codes, text, JSON, and nothing from outside that a terminal would obey."""
 
 import json
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
 
+from assay.cli import check as command
 from assay.cli import main
 from support.conversation import ZONE
 
@@ -74,6 +77,19 @@ def test_held_mail_ends_with_1_and_says_how(site: Path) -> None:
 def test_deferred_mail_ends_with_75(site: Path) -> None:
     (site / "policies" / "default.toml").write_text('[dmarc]\non_reject = "tempfail"\n')
     assert check(site, ip="192.0.2.66", mail_from="").exit_code == 75
+
+
+def test_a_fault_of_ours_ends_with_75_since_the_daemon_would_defer_the_message(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def judge(*_: object) -> NoReturn:
+        raise RuntimeError("planted by a test")
+
+    monkeypatch.setattr(sys.modules[command.callback.__module__], "judge", judge)
+    result = check(site)
+    assert (result.exit_code, result.stdout) == (75, "")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "planted by a test" in line
 
 
 def test_exempt_mail_ends_with_0_and_says_so(site: Path) -> None:

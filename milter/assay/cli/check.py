@@ -22,9 +22,12 @@ from assay.dns.reserved import ReservedResolver
 from assay.dns.zone import Zone
 from assay.errors import AssayError
 from assay.facts import IPAddress
+from assay.log import get_logger
 from assay.message.author import parse_author
 from assay.policy.model import Disposition
 from assay.verify.walk import walk_names
+
+log = get_logger()
 
 
 class _AddressType(click.ParamType[IPAddress]):
@@ -71,20 +74,24 @@ def check(  # noqa: PLR0913 - one parameter for each option
         new_resolver = _resolvers(setup, zone_path)
     except AssayError as error:
         fail(error)
-    facts = facts_of_file(
-        message.read(),
-        address=address,
-        helo=helo.encode(errors="surrogateescape"),
-        mail_from=_path(mail_from),
-        smtputf8=smtputf8,
-        host_name=socket.gethostname(),
-        authserv_id=setup.config.authserv_id,
-        options=setup.settings.options,
-    )
-    author = parse_author(facts.headers, smtputf8=smtputf8)
-    walk = [name for domain in author.domains for name in walk_names(domain)]
-    resolver = ReservedResolver(new_resolver(), new_resolver(), walk)  # as in the daemon
-    judgement = judge(facts, resolver, setup.settings, time.time)
+    try:
+        facts = facts_of_file(
+            message.read(),
+            address=address,
+            helo=helo.encode(errors="surrogateescape"),
+            mail_from=_path(mail_from),
+            smtputf8=smtputf8,
+            host_name=socket.gethostname(),
+            authserv_id=setup.config.authserv_id,
+            options=setup.settings.options,
+        )
+        author = parse_author(facts.headers, smtputf8=smtputf8)
+        walk = [name for domain in author.domains for name in walk_names(domain)]
+        resolver = ReservedResolver(new_resolver(), new_resolver(), walk)  # as in the daemon
+        judgement = judge(facts, resolver, setup.settings, time.time)
+    except Exception as fault:
+        log.exception("internal error, the daemon would defer this message")
+        raise SystemExit(ExitCode.TEMPORARY) from fault
     if as_json:
         click.echo(judgement_as_json(judgement))
     else:

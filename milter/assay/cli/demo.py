@@ -124,6 +124,7 @@ def _connect(port: int) -> MilterClient:
             return MilterClient.connect_to(("127.0.0.1", port))
         except ConnectionRefusedError:
             if time.monotonic() > deadline:
+                click.echo(f"assay: the daemon does not listen on port {port}", err=True)
                 raise SystemExit(ExitCode.TEMPORARY) from None
             time.sleep(0.02)
 

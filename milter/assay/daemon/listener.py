@@ -111,13 +111,23 @@ def _open_unix(path: Path, mode: int, group: str | None) -> socket.socket:
         raise
     try:
         if group_id != -1:
-            os.chown(path, -1, group_id)
+            _give_to(path, group_id, group)
         path.chmod(mode)
         return _listen(listener)
-    except OSError:
+    except (OSError, ListenError):
         listener.close()
         path.unlink()
         raise
+
+
+def _give_to(path: Path, group_id: int, group: str | None) -> None:
+    try:
+        os.chown(path, -1, group_id)
+    except PermissionError as error:
+        raise ListenError(
+            f"cannot listen on unix:{path}: the daemon's user is no member of the group {group!r}: make it one"
+            " (under systemd: SupplementaryGroups=)"
+        ) from error
 
 
 def _listen(listener: socket.socket) -> socket.socket:
