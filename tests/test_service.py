@@ -45,6 +45,12 @@ def test_systemd_takes_the_unit_without_a_word(unit: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_reload_that_comes_too_early_does_not_end_the_service_for_good() -> None:
+    # systemd.service(5): with on-failure, death by SIGHUP is a clean exit
+    assert directives()["Restart"] == ["on-failure"]
+    assert directives()["RestartForceExitStatus"] == ["SIGHUP"]
+
+
 @needs_systemd
 def test_the_sandbox_is_tight(unit: Path) -> None:
     done = subprocess.run(
