@@ -23,9 +23,8 @@ from assay.dns.zone import Zone
 from assay.errors import AssayError
 from assay.facts import IPAddress
 from assay.log import get_logger
-from assay.message.author import parse_author
 from assay.policy.model import Disposition
-from assay.verify.walk import walk_names
+from assay.verify.demands import policy_names
 
 log = get_logger()
 
@@ -85,9 +84,8 @@ def check(  # noqa: PLR0913 - one parameter for each option
             authserv_id=setup.config.authserv_id,
             options=setup.settings.options,
         )
-        author = parse_author(facts.headers, smtputf8=smtputf8)
-        walk = [name for domain in author.domains for name in walk_names(domain)]
-        resolver = ReservedResolver(new_resolver(), new_resolver(), walk)  # as in the daemon
+        names = policy_names(facts.headers, smtputf8=smtputf8)
+        resolver = ReservedResolver(new_resolver(), new_resolver(), names)  # as in the daemon
         judgement = judge(facts, resolver, setup.settings, time.time)
     except Exception as fault:
         log.exception("internal error, the daemon would defer this message")

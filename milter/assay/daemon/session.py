@@ -15,13 +15,11 @@ from assay.daemon.judge import Exempt, Judgement, Settings, exemption, judge
 from assay.dns.reserved import ReservedResolver
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.log import get_logger, message_line
-from assay.message.author import parse_author
 from assay.message.body import BodyHasher
 from assay.message.header import field_from_milter
 from assay.trace import Trace
-from assay.verify.demands import body_hash_specs, key_names
+from assay.verify.demands import body_hash_specs, key_names, policy_names
 from assay.verify.spf import verify_spf
-from assay.verify.walk import walk_names
 
 log = get_logger()
 
@@ -137,9 +135,8 @@ class Session:
         for name in key_names(message.headers, options):
             message.resolver.prefetch(name, RRType.TXT)
         # By now the sender may have used up the message's budget: he chose the names that early SPF asks for.
-        author = parse_author(message.headers, smtputf8=message.envelope.smtputf8)
-        walk = [name for domain in author.domains for name in walk_names(domain)]
-        message.resolver = ReservedResolver(message.resolver, self._context.new_resolver(), walk)
+        names = policy_names(message.headers, smtputf8=message.envelope.smtputf8)
+        message.resolver = ReservedResolver(message.resolver, self._context.new_resolver(), names)
 
     def body(self, chunk: bytes) -> None:
         """Hash a chunk, if anything wants it hashed; it is never kept."""

@@ -1,12 +1,14 @@
-"""What the signatures of a message need, known at the end of its headers: body hashes and keys."""
+"""What judging a message will need, known at the end of its headers: body hashes, keys and policy records."""
 
 from collections.abc import Iterator, Sequence
 
 from assay.facts import BodyHashSpec, HeaderField
+from assay.message.author import parse_author
 from assay.verify.arc_chain import read_chain
 from assay.verify.dkim import readable_signatures
 from assay.verify.options import VerifyOptions
 from assay.verify.signature import Proof, Refusal, Signature
+from assay.verify.walk import walk_names
 
 
 def body_hash_specs(headers: Sequence[HeaderField], options: VerifyOptions) -> frozenset[BodyHashSpec]:
@@ -35,3 +37,9 @@ def _proofs(headers: Sequence[HeaderField], options: VerifyOptions) -> Iterator[
         for proof in (link.signature, link.sealing):
             if not isinstance(proof, Refusal):
                 yield proof
+
+
+def policy_names(headers: Sequence[HeaderField], *, smtputf8: bool) -> tuple[bytes, ...]:
+    """Return where the policy records of the author domains are looked for, each walk from its longest name."""
+    author = parse_author(headers, smtputf8=smtputf8)
+    return tuple(name for domain in author.domains for name in walk_names(domain))
