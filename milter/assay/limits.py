@@ -33,7 +33,8 @@ MAX_RSA_BITS: Final = 8192
 """Longer keys are refused to bound CPU (4096 is what verifiers must support, RFC 8301 3.2)."""
 
 MAX_KEY_RECORDS: Final = 4
-"""TXT records tried at one selector before the answer counts as broken (RFC 6376 3.6.2.2 leaves it open)."""
+"""Keys tried of those at one selector, of which the one that speaks best counts; further ones are ignored (RFC 6376
+3.6.2.2 leaves it open)."""
 
 MAX_WALK_QUERIES: Final = 8
 """RFC 9989 4.10: a tree walk asks at most eight names."""
