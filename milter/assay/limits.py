@@ -39,6 +39,9 @@ MAX_KEY_RECORDS: Final = 4
 MAX_WALK_QUERIES: Final = 8
 """RFC 9989 4.10: a tree walk asks at most eight names."""
 
+MAX_SUFFIX_LABELS: Final = 8
+"""Labels of a public suffix; the longest rule of the list has seven (measured)."""
+
 MAX_AUTHOR_DOMAINS: Final = 5
 """Different domains in one From field that are evaluated; more is a permerror (local choice)."""
 

@@ -158,6 +158,13 @@ class Psd(StrEnum):
     UNKNOWN = "u"
 
 
+class Discovery(StrEnum):
+    """How policy record and organizational domain are found; RFC 9990's ``discovery_method``."""
+
+    TREEWALK = "treewalk"
+    PSL = "psl"
+
+
 class FromProblem(StrEnum):
     """Why the From field names no author domain (standards C.2)."""
 
@@ -225,6 +232,7 @@ class DmarcResult:
             is known.
         published: the same before t lowered it, for reports.
         aligned: the identifiers that are aligned; not empty exactly for pass.
+        discovery: how record and organizational domain were looked for; None where From names no author domain.
     """
 
     value: DmarcValue
@@ -237,6 +245,7 @@ class DmarcResult:
     requested: Requested | None = None
     published: Requested | None = None
     aligned: tuple[Identifier, ...] = ()
+    discovery: Discovery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,24 @@ class WalkStep:
 
 
 @dataclass(frozen=True, slots=True)
+class LookupStep:
+    """For an author domain a policy record was looked for at ``name``, without a walk (RFC 7489 6.6.3)."""
+
+    author_domain: Domain
+    name: Domain
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationStep:
+    """The list of public suffixes told the organizational domain of ``domain``."""
+
+    domain: Domain
+    organizational_domain: Domain
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlignmentStep:
     """An identifier was compared with the author domain."""
 
@@ -93,7 +111,34 @@ class RuleStep:
     reason: str
 
 
-Step = Query | SpfTerm | SpfDone | DkimDone | ArcStep | ArcDone | WalkStep | AlignmentStep | DmarcDone | RuleStep
+@dataclass(frozen=True, slots=True)
+class ShadowDone:
+    """DMARC was evaluated the other way too, after the decision and without a part in it.
+
+    Attributes:
+        result: of the other way.
+        steps: on the way to it, without the queries.
+    """
+
+    result: DmarcResult
+    steps: "tuple[Step, ...]"
+
+
+Step = (
+    Query
+    | SpfTerm
+    | SpfDone
+    | DkimDone
+    | ArcStep
+    | ArcDone
+    | WalkStep
+    | LookupStep
+    | OrganizationStep
+    | AlignmentStep
+    | DmarcDone
+    | RuleStep
+    | ShadowDone
+)
 
 
 @dataclass(slots=True)

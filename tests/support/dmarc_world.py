@@ -19,8 +19,21 @@ from assay.results import (
 )
 from assay.trace import DmarcDone, Trace
 from assay.verify.dmarc import verify_dmarc
+from assay.verify.options import DmarcOptions
 from support.dict_resolver import DictResolver, Key, found
 
+
+class Suffixes:
+    """A list of public suffixes that is what it is given."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = frozenset(names)
+
+    def is_public_suffix(self, domain: Domain) -> bool:
+        return domain.name in self._names
+
+
+DEFAULTS = DmarcOptions()
 NO_SPF = SpfResult(value=SpfValue.NONE, identity=SpfIdentity.MAILFROM, domain=None, reason="")
 
 
@@ -64,6 +77,7 @@ def evaluate(
     dkim: Iterable[DkimResult] = (),
     addresses: Mapping[str, Answer] | None = None,
     problem: FromProblem | None = None,
+    options: DmarcOptions = DEFAULTS,
 ) -> Evaluation:
     """Evaluate DMARC in a zone of policy records by domain, and of addresses by domain."""
     answers: dict[Key, Answer] = {(b"_dmarc." + name.encode(), RRType.TXT): each for name, each in policies.items()}
@@ -71,7 +85,7 @@ def evaluate(
     names = authors.split() if isinstance(authors, str) else authors
     resolver, trace = DictResolver(answers), Trace()
     author = Author(tuple(Domain.parse(name) for name in names), problem)
-    result = verify_dmarc(author, spf, tuple(dkim), resolver, trace)
+    result = verify_dmarc(author, spf, tuple(dkim), resolver, options, trace)
     assert list(trace)[-1] == DmarcDone(result)
     return Evaluation(result, resolver, trace)
 
@@ -94,9 +108,17 @@ class Case:
     aligned: tuple[str, ...] = ()
     asks: list[str] | None = None
     asks_existence: list[str] = field(default_factory=list)
+    options: DmarcOptions = DEFAULTS
 
     def evaluate(self) -> Evaluation:
-        return evaluate(self.author, self.policies, spf=self.spf, dkim=self.dkim, addresses=self.addresses)
+        return evaluate(
+            self.author,
+            self.policies,
+            spf=self.spf,
+            dkim=self.dkim,
+            addresses=self.addresses,
+            options=self.options,
+        )
 
     def outcome(self, evaluation: Evaluation) -> dict[str, object]:
         """Give what the evaluation says, in the words of :meth:`expected`."""
@@ -110,6 +132,7 @@ class Case:
             "organization": result.organizational_domain and result.organizational_domain.name,
             "aligned": tuple(f"{each.method} {each.domain}" for each in result.aligned),
             "from_problem": result.from_problem,
+            "discovery": result.discovery,
             "has a reason": bool(result.reason),
             "asks_existence": evaluation.asks_existence,
             "asks": evaluation.asks if self.asks is not None else None,
@@ -127,6 +150,7 @@ class Case:
             "organization": self.organization,
             "aligned": self.aligned,
             "from_problem": None,
+            "discovery": self.options.organizational_domain,
             "has a reason": True,
             "asks_existence": self.asks_existence,
             "asks": self.asks,

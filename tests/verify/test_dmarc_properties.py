@@ -1,4 +1,4 @@
-"""Properties of DMARC against a plain evaluation written out again (standards C.1.8, C.3, C.4, C.7.1).
+"""Properties of DMARC against a plain evaluation written out again (standards C.1.8, C.3, C.4, C.5, C.7.1).
 
 The reference knows no failed query. A failed query stands for every record that it may hide: where all of them lead
 to one outcome, that is the outcome, and where they do not it is temperror.
@@ -6,6 +6,7 @@ to one outcome, that is the outcome, and where they do not it is temperror.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import pytest
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from assay.answers import Answer
 from assay.domain import Domain
 from assay.results import DkimResult, DkimValue, DmarcValue, Requested, SpfResult, SpfValue
+from assay.verify.options import DmarcOptions
 from support.dict_resolver import NODATA, NXDOMAIN, SERVFAIL, found
-from support.dmarc_world import NO_SPF, dkim, evaluate, spf
+from support.dmarc_world import NO_SPF, Evaluation, Suffixes, dkim, evaluate, spf
 
 PASS, FAIL, TEMPERROR = DmarcValue.PASS, DmarcValue.FAIL, DmarcValue.TEMPERROR
 ORDER = [None, "none", "quarantine", "reject"]
@@ -67,21 +69,30 @@ def walk(start: str, world: World) -> list[tuple[str, Rec]]:
     return result
 
 
-def organization(start: str, world: World) -> str:
+def registered(start: str, suffixes: frozenset[str]) -> str:
+    """Give what the list of public suffixes calls the organizational domain; a single label is always a suffix."""
+    longest = max(count for count in range(1, 9) if count == 1 or suffix(start, count) in suffixes)
+    return suffix(start, longest + 1)
+
+
+def organization(start: str, world: World, guard: frozenset[str] | None) -> str:
     seen = walk(start, world)
     for name, record in seen:
         if record.psd == "n":
             return name
         if record.psd == "y" and name != start:
             return suffix(start, len(name.split(".")) + 1)
-    return seen[-1][0] if seen else start
+    if not seen:
+        return start
+    last = seen[-1][0]
+    return registered(start, guard) if guard is not None and ("." not in last or last in guard) else last
 
 
-def reference(
-    author: str, world: World, spf_domain: str | None, dkim_domains: list[str], *, exists: bool
-) -> tuple[DmarcValue, str | None]:
+def reference(mail: "Mail", world: World) -> tuple[DmarcValue, str | None]:
+    author = mail.author
     seen = dict(walk(author, world))
-    domain = next((name for name in (author, organization(author, world)) if name in seen), None)
+    # The guard is about alignment, not about which record applies.
+    domain = next((name for name in (author, organization(author, world, None)) if name in seen), None)
     if domain is None:
         domain = next((name for name, record in seen.items() if record.psd == "y"), None)
     if domain is None:
@@ -94,15 +105,15 @@ def reference(
     elif domain == author:
         requested = record.p
     else:
-        requested = record.sp or record.p if exists else record.np or record.sp or record.p
+        requested = record.sp or record.p if mail.exists else record.np or record.sp or record.p
     if record.t:
         requested = {"reject": "quarantine"}.get(requested, "none")
-    identifiers = [(record.adkim, name) for name in dkim_domains]
-    if spf_domain is not None:
-        identifiers.append((record.aspf, spf_domain))
+    identifiers = [(record.adkim, name) for name in mail.dkim]
+    if mail.spf is not None:
+        identifiers.append((record.aspf, mail.spf))
+    own = organization(author, world, mail.guard)
     aligned = any(
-        name == author if mode == "s" else organization(name, world) == organization(author, world)
-        for mode, name in identifiers
+        name == author if mode == "s" else organization(name, world, mail.guard) == own for mode, name in identifiers
     )
     return (PASS if aligned else FAIL), requested
 
@@ -118,7 +129,7 @@ ANY = SOUND | st.builds(Rec, psd=PSD, p=MAYBE, sp=MAYBE, broken=st.booleans(), r
 
 @dataclass(frozen=True)
 class Mail:
-    """A message and its zone: records, names whose query fails, and names with two records."""
+    """A message and its zone: records and names whose query fails; the suffixes that the guard knows, if it is on."""
 
     author: str
     spf: str | None
@@ -126,6 +137,22 @@ class Mail:
     records: dict[str, Rec]
     failing: frozenset[str]
     exists: bool
+    guard: frozenset[str] | None
+
+    def evaluate(self) -> Evaluation:
+        the_spf, signatures = self.results
+        return evaluate(
+            [self.author],
+            self.policies,
+            spf=the_spf,
+            dkim=signatures,
+            addresses=self.addresses,
+            options=self.options,
+        )
+
+    @property
+    def options(self) -> DmarcOptions:
+        return DmarcOptions(public_suffix_guard=self.guard is not None, suffixes=Suffixes(*(self.guard or ())))
 
     @property
     def policies(self) -> dict[str, Answer]:
@@ -144,7 +171,7 @@ class Mail:
             yield self.records | dict(zip(sorted(self.failing), hidden, strict=True))
 
     def outcomes(self) -> set[tuple[DmarcValue, str | None]]:
-        return {reference(self.author, world, self.spf, self.dkim, exists=self.exists) for world in self.worlds()}
+        return {reference(self, world) for world in self.worlds()}
 
 
 @st.composite
@@ -162,22 +189,21 @@ def mails(draw: st.DrawFn, *, records: st.SearchStrategy[Rec], failures: int) ->
         records=draw(st.dictionaries(st.sampled_from([author, *suffixes]), records, max_size=5)),
         failing=draw(st.frozensets(st.sampled_from(suffixes), max_size=failures)),
         exists=draw(st.booleans()),
+        guard=draw(st.none() | st.frozensets(st.sampled_from(suffixes), max_size=4)),
     )
 
 
 @given(mails(records=ANY, failures=0))
 def test_the_result_is_that_of_the_plain_evaluation(mail: Mail) -> None:
-    the_spf, signatures = mail.results
-    result = evaluate([mail.author], mail.policies, spf=the_spf, dkim=signatures, addresses=mail.addresses).result
+    result = mail.evaluate().result
     assert {(result.value, result.requested)} == mail.outcomes()
     if result.organizational_domain is not None:
-        assert result.organizational_domain.name == organization(mail.author, mail.records)
+        assert result.organizational_domain.name == organization(mail.author, mail.records, mail.guard)
 
 
 @given(mails(records=SOUND, failures=2))
 def test_temperror_comes_exactly_where_a_failed_query_could_change_the_outcome(mail: Mail) -> None:
-    the_spf, signatures = mail.results
-    result = evaluate([mail.author], mail.policies, spf=the_spf, dkim=signatures, addresses=mail.addresses).result
+    result = mail.evaluate().result
     # What a pass asks for decides nothing, what a fail asks for decides all.
     possible = {(value, requested if value is FAIL else None) for value, requested in mail.outcomes()}
     if len(possible) == 1:
@@ -188,8 +214,7 @@ def test_temperror_comes_exactly_where_a_failed_query_could_change_the_outcome(m
 
 @given(mails(records=ANY, failures=3))
 def test_bounds_hold_for_every_zone(mail: Mail) -> None:
-    the_spf, signatures = mail.results
-    evaluation = evaluate([mail.author], mail.policies, spf=the_spf, dkim=signatures, addresses=mail.addresses)
+    evaluation = mail.evaluate()
     result = evaluation.result
     assert len(evaluation.asks) == len(set(evaluation.asks)) <= 8 * (1 + len({mail.spf, *mail.dkim}))
     assert len(evaluation.asks_existence) <= 1
@@ -212,19 +237,20 @@ def test_an_identifier_outside_of_the_organization_changes_nothing(
     mail: Mail, labels: list[str], top: str, answer: Answer, value: SpfValue | DkimValue
 ) -> None:
     stranger = ".".join([*labels, top])
-    own = organization(mail.author, mail.records)
+    own = organization(mail.author, mail.records, mail.guard)
     if stranger == own or stranger.endswith("." + own):
         stranger += ".elsewhere"
     known = {suffix(name, count + 1) for name in (mail.author, mail.spf or "", *mail.dkim) for count in range(20)}
     policies = {suffix(stranger, count + 1): answer for count in range(9)}
     policies = {name: each for name, each in policies.items() if name not in known} | mail.policies
     the_spf, signatures = NO_SPF, mail.results[1]
-    before = evaluate([mail.author], policies, dkim=signatures, addresses=mail.addresses).result
+    world = partial(evaluate, [mail.author], policies, addresses=mail.addresses, options=mail.options)
+    before = world(dkim=signatures).result
     if isinstance(value, SpfValue):
         the_spf = spf(stranger, value)
     else:
         signatures = [dkim(stranger, value), *signatures]
-    after = evaluate([mail.author], policies, spf=the_spf, dkim=signatures, addresses=mail.addresses).result
+    after = world(spf=the_spf, dkim=signatures).result
     assert (after.value, after.requested, after.aligned, after.reason) == (
         before.value,
         before.requested,

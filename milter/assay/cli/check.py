@@ -84,7 +84,7 @@ def check(  # noqa: PLR0913 - one parameter for each option
             authserv_id=setup.config.authserv_id,
             options=setup.settings.options,
         )
-        names = policy_names(facts.headers, smtputf8=smtputf8)
+        names = policy_names(facts.headers, setup.settings.dmarc, smtputf8=smtputf8)
         resolver = ReservedResolver(new_resolver(), new_resolver(), names)  # as in the daemon
         judgement = judge(facts, resolver, setup.settings, time.time)
     except Exception as fault:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import assert_never
@@ -20,8 +20,11 @@ from assay.trace import (
     ArcStep,
     DkimDone,
     DmarcDone,
+    LookupStep,
+    OrganizationStep,
     Query,
     RuleStep,
+    ShadowDone,
     SpfDone,
     SpfTerm,
     Step,
@@ -51,8 +54,7 @@ def printable(value: object) -> str:
 
 def print_judgement(judgement: Judgement, console: Console) -> None:
     """Print every step, the decision and what is written into the message."""
-    for step in judgement.trace:
-        mark, value, rest = _step(step)
+    for mark, value, rest in _lines(judgement.trace):
         line = Text(f"{mark:<10}", style="dim")
         if value:
             line.append(f"{value} ", style=_COLOURS.get(value, "bold"))
@@ -84,6 +86,15 @@ def judgement_as_json(judgement: Judgement) -> str:
     return json.dumps(_plain(judgement), indent=2)
 
 
+def _lines(steps: Iterable[Step]) -> Iterator[tuple[str, str, str]]:
+    """Give one line for each step; the steps inside of the shadow evaluation stand before its result."""
+    for step in steps:
+        if isinstance(step, ShadowDone):
+            for _, value, rest in _lines(step.steps):
+                yield "shadow", value, rest
+        yield _step(step)
+
+
 def _step(step: Step) -> tuple[str, str, str]:
     """Return a step as its kind, its value and the rest of the line."""
     match step:
@@ -103,16 +114,34 @@ def _step(step: Step) -> tuple[str, str, str]:
             return "arc", "", f"{step.field}({step.instance}) {'ok' if step.passed else 'broken'}: {step.reason}"
         case ArcDone(arc):
             return "ARC", arc.value, arc.reason
+        case WalkStep() | LookupStep() | OrganizationStep() | AlignmentStep() | DmarcDone() | ShadowDone():
+            return _dmarc_step(step)
+        case RuleStep():
+            return "policy", "", f"{step.rule}: {step.reason}"
+        case _:
+            assert_never(step)
+
+
+def _dmarc_step(
+    step: WalkStep | LookupStep | OrganizationStep | AlignmentStep | DmarcDone | ShadowDone,
+) -> tuple[str, str, str]:
+    match step:
         case WalkStep():
             return "dmarc", "", f"walk from {step.start}: _dmarc.{step.name}: {step.outcome}"
+        case LookupStep():
+            return "dmarc", "", f"record for {step.author_domain}: _dmarc.{step.name}: {step.outcome}"
+        case OrganizationStep():
+            organization = step.organizational_domain
+            return "dmarc", "", f"organizational domain of {step.domain} is {organization}: {step.reason}"
         case AlignmentStep():
             verb = "is aligned" if step.aligned else "is not aligned"
             method, domain = step.identifier.method, step.identifier.domain
             return "dmarc", "", f"{method} {domain} {verb} with {step.author_domain}: {step.reason}"
-        case DmarcDone(dmarc):
-            return "DMARC", dmarc.value, f"from={dmarc.author_domain or '-'}: {dmarc.reason}"
-        case RuleStep():
-            return "policy", "", f"{step.rule}: {step.reason}"
+        case DmarcDone(result):
+            return "DMARC", result.value, f"from={result.author_domain or '-'}: {result.reason}"
+        case ShadowDone(result):
+            way = result.discovery or "-"
+            return "SHADOW", result.value, f"{way} from={result.author_domain or '-'}: {result.reason}"
         case _:
             assert_never(step)
 

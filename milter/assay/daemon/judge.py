@@ -21,7 +21,7 @@ from assay.trace import Query, Step, Trace
 from assay.verify.arc import verify_arc
 from assay.verify.dkim import verify_dkim
 from assay.verify.dmarc import verify_dmarc
-from assay.verify.options import VerifyOptions
+from assay.verify.options import DmarcOptions, VerifyOptions
 from assay.verify.spf import verify_spf
 
 
@@ -37,6 +37,7 @@ class Settings:
     """What to judge by; made of the configuration and the policy files, never changed while a worker lives.
 
     Attributes:
+        dmarc: how the organizational domain is found.
         exempt_networks: clients in them are not judged.
         exempt_authenticated: authenticated clients are not judged.
         keep_results: incoming fields with our authserv-id stay on exempt mail (re-injection from a content filter).
@@ -45,6 +46,7 @@ class Settings:
 
     policies: Policies
     options: VerifyOptions = field(default_factory=VerifyOptions)
+    dmarc: DmarcOptions = field(default_factory=DmarcOptions)
     exempt_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     exempt_authenticated: bool = True
     keep_results: bool = False
@@ -128,7 +130,7 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
     spf = verify_spf(facts, traced, now, trace)
     dkim = verify_dkim(facts, traced, now, settings.options, trace)
     arc = verify_arc(facts, traced, now, settings.options, trace)
-    dmarc = verify_dmarc(author, spf, dkim, traced, trace)
+    dmarc = verify_dmarc(author, spf, dkim, traced, settings.dmarc, trace)
     results = AuthResults(spf=spf, dkim=dkim, arc=arc, dmarc=dmarc)
     case = Case(results=results, client=facts.client, indirect_signs=indirect_signs(facts.headers))
     decision = decide(case, settings.policies, trace)

@@ -135,7 +135,7 @@ class Session:
         for name in key_names(message.headers, options):
             message.resolver.prefetch(name, RRType.TXT)
         # By now the sender may have used up the message's budget: he chose the names that early SPF asks for.
-        names = policy_names(message.headers, smtputf8=message.envelope.smtputf8)
+        names = policy_names(message.headers, self._context.settings.dmarc, smtputf8=message.envelope.smtputf8)
         message.resolver = ReservedResolver(message.resolver, self._context.new_resolver(), names)
 
     def body(self, chunk: bytes) -> None:

@@ -6,9 +6,9 @@ from assay.facts import BodyHashSpec, HeaderField
 from assay.message.author import parse_author
 from assay.verify.arc_chain import read_chain
 from assay.verify.dkim import readable_signatures
-from assay.verify.options import VerifyOptions
+from assay.verify.dmarc import record_names
+from assay.verify.options import DmarcOptions, VerifyOptions
 from assay.verify.signature import Proof, Refusal, Signature
-from assay.verify.walk import walk_names
 
 
 def body_hash_specs(headers: Sequence[HeaderField], options: VerifyOptions) -> frozenset[BodyHashSpec]:
@@ -39,7 +39,6 @@ def _proofs(headers: Sequence[HeaderField], options: VerifyOptions) -> Iterator[
                 yield proof
 
 
-def policy_names(headers: Sequence[HeaderField], *, smtputf8: bool) -> tuple[bytes, ...]:
-    """Return where the policy records of the author domains are looked for, each walk from its longest name."""
-    author = parse_author(headers, smtputf8=smtputf8)
-    return tuple(name for domain in author.domains for name in walk_names(domain))
+def policy_names(headers: Sequence[HeaderField], options: DmarcOptions, *, smtputf8: bool) -> tuple[bytes, ...]:
+    """Return where the policy records of the author domains are looked for."""
+    return record_names(parse_author(headers, smtputf8=smtputf8).domains, options)

@@ -2,12 +2,13 @@
 
 The order of work is the cheap one of C.3: the record at the author domain, identifiers that equal it, identifiers
 that no organizational domain of it could hold, and only then walks. A failed query makes temperror only where its
-answer could change the outcome (C.7).
+answer could change the outcome (C.7). Which of the two ways finds record and organizational domain (C.5) is an option.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import assert_never
 
 from assay.answers import Absent, Resolver, RRType, Unavailable
 from assay.domain import Domain
@@ -15,6 +16,7 @@ from assay.limits import MAX_IDENTIFIERS
 from assay.message.author import Author
 from assay.results import (
     Alignment,
+    Discovery,
     DkimResult,
     DkimValue,
     DmarcRecord,
@@ -22,15 +24,15 @@ from assay.results import (
     DmarcValue,
     Identifier,
     Method,
-    Psd,
     Requested,
     SpfResult,
     SpfValue,
 )
 from assay.trace import AlignmentStep, DmarcDone, Trace
+from assay.verify.discovery import Finder, Undiscovered
+from assay.verify.options import DmarcOptions
+from assay.verify.suffix_lookup import SuffixLookup, lookup_names
 from assay.verify.walk import Walker, walk_names
-
-__all__ = ["verify_dmarc", "walk_names"]
 
 _STRICTNESS = {None: 0, Requested.NONE: 1, Requested.QUARANTINE: 2, Requested.REJECT: 3}
 
@@ -41,11 +43,12 @@ _LOWERED = {  # t=y (RFC 9989 4.7)
 }
 
 
-def verify_dmarc(
+def verify_dmarc(  # noqa: PLR0913 - what SPF and DKIM found, besides what every method is given
     author: Author,
     spf: SpfResult,
     dkim: tuple[DkimResult, ...],
     resolver: Resolver,
+    options: DmarcOptions,
     trace: Trace,
 ) -> DmarcResult:
     """Evaluate DMARC for one message.
@@ -55,6 +58,7 @@ def verify_dmarc(
         spf: its SPF result; for the null sender that of the HELO identity, which then is the MAIL FROM (C.4.1).
         dkim: the result of each signature.
         resolver: answers for this message.
+        options: how record and organizational domain are found; ``shadow`` is for the caller.
         trace: takes the steps.
 
     Returns:
@@ -66,7 +70,9 @@ def verify_dmarc(
     evaluation = _Evaluation(
         passed=_identifiers(spf, SpfValue.PASS, dkim, DkimValue.PASS),
         unknown=_identifiers(spf, SpfValue.TEMPERROR, dkim, DkimValue.TEMPERROR),
-        walker=Walker(resolver, trace),
+        finder=_finder(resolver, options, trace),
+        resolver=resolver,
+        trace=trace,
     )
     if author.problem is not None:
         reason = f"From is unusable: {author.problem}"
@@ -76,8 +82,41 @@ def verify_dmarc(
         result = DmarcResult(value=DmarcValue.NONE, reason="From names no domain that could have a policy")
     else:
         result = _combine([evaluation.of(domain) for domain in author.domains])
+        result = replace(result, discovery=options.organizational_domain)
     trace.add(DmarcDone(result))
     return result
+
+
+def record_names(author_domains: Iterable[Domain], options: DmarcOptions) -> tuple[bytes, ...]:
+    """Return the names at which policy records of author domains are looked for: for prefetching.
+
+    Those of the shadow evaluation come last, so that no budget is used up by them.
+    """
+    domains = tuple(author_domains)
+    names = dict.fromkeys(name for domain in domains for name in _names(domain, options))
+    if options.shadow:
+        names |= dict.fromkeys(name for domain in domains for name in _names(domain, options.of_shadow()))
+    return tuple(names)
+
+
+def _names(domain: Domain, options: DmarcOptions) -> tuple[bytes, ...]:
+    match options.organizational_domain:
+        case Discovery.TREEWALK:
+            return walk_names(domain)
+        case Discovery.PSL:
+            return lookup_names(domain, options.suffixes)
+        case _:
+            assert_never(options.organizational_domain)
+
+
+def _finder(resolver: Resolver, options: DmarcOptions, trace: Trace) -> Finder:
+    match options.organizational_domain:
+        case Discovery.TREEWALK:
+            return Walker(resolver, trace, options.suffixes if options.public_suffix_guard else None)
+        case Discovery.PSL:
+            return SuffixLookup(resolver, trace, options.suffixes)
+        case _:
+            assert_never(options.organizational_domain)
 
 
 def _identifiers(
@@ -164,49 +203,30 @@ class _Evaluation:
     Attributes:
         passed: the authenticated identifiers.
         unknown: those whose authentication could not be told (temperror).
-        compared: domains that were walked from, to bound the work (C.4.5).
+        finder: of record and organizational domain.
+        compared: domains whose organizational domain was looked for, to bound the work (C.4.5).
     """
 
     passed: tuple[Identifier, ...]
     unknown: tuple[Identifier, ...]
-    walker: Walker
+    finder: Finder
+    resolver: Resolver
+    trace: Trace
     compared: set[Domain] = field(default_factory=set)
 
     def of(self, author_domain: Domain) -> DmarcResult:
         """Return the result for one author domain."""
         policy = self._discover(author_domain)
         result = policy if isinstance(policy, DmarcResult) else self._judge(policy)
-        if self.walker.has_walked(author_domain):
-            organization = self.walker.organizational_domain(author_domain)
-            if not isinstance(organization, Unavailable):
-                result = replace(result, organizational_domain=organization)
-        return result
+        return replace(result, organizational_domain=self.finder.known_organization(author_domain))
 
     def _discover(self, author_domain: Domain) -> _Policy | DmarcResult:
-        """Find the policy record: at the author domain, its organizational domain, or the public suffix (C.3).
-
-        A result in place of a policy is final.
-        """
-        own = self.walker.record(author_domain)
-        if isinstance(own, DmarcRecord):
-            if own.psd is not Psd.UNKNOWN:
-                self.walker.walk(author_domain)  # it ends at once, so that the organizational domain is free
-            return self._policy(author_domain, author_domain, own, settled=True)
-        walk = self.walker.walk(author_domain)
-        if not walk.found:
-            if not walk.failures:
-                reason = f"no policy record for {author_domain}"
-                return DmarcResult(value=DmarcValue.NONE, reason=reason, author_domain=author_domain)
-            name, failure = walk.failures[0]
-            reason = f"the policy record could not be looked for at {name}: {failure.why}"
-            return DmarcResult(value=DmarcValue.TEMPERROR, reason=reason, author_domain=author_domain)
-        # A record between these two is not used. Without one at the organizational domain the last record seen is
-        # that of the public suffix, since nothing else ends a walk above the organizational domain.
-        records = dict(walk.found)
-        last = walk.found[-1][0]
-        domain = walk.likely_organizational_domain
-        domain = domain if domain in records else last
-        return self._policy(author_domain, domain, records[domain], settled=not walk.failures)
+        """Find the policy record (C.3); a result in place of a policy is final."""
+        discovered = self.finder.discover(author_domain)
+        if isinstance(discovered, Undiscovered):
+            value = DmarcValue.NONE if discovered.settled else DmarcValue.TEMPERROR
+            return DmarcResult(value=value, reason=discovered.reason, author_domain=author_domain)
+        return self._policy(author_domain, discovered.domain, discovered.record, settled=discovered.settled)
 
     def _policy(
         self, author_domain: Domain, domain: Domain, record: DmarcRecord, *, settled: bool
@@ -247,7 +267,7 @@ class _Evaluation:
         missing = record.np or existing
         if missing is existing:
             return existing
-        match self.walker.resolver.resolve(bytes(author_domain), RRType.A):
+        match self.resolver.resolve(bytes(author_domain), RRType.A):
             case Absent(nxdomain=True, alias=False):
                 return missing
             case Unavailable():
@@ -297,7 +317,7 @@ class _Evaluation:
         """Compare an identifier with the author domain, and trace it."""
         relation, reason = self._compare(policy, identifier)
         aligned = relation is _Relation.ALIGNED
-        self.walker.trace.add(AlignmentStep(identifier, policy.author_domain, aligned, reason))
+        self.trace.add(AlignmentStep(identifier, policy.author_domain, aligned, reason))
         return relation
 
     def _compare(self, policy: _Policy, identifier: Identifier) -> tuple[_Relation, str]:
@@ -312,7 +332,7 @@ class _Evaluation:
         if obstacle is not None:
             return _Relation.UNALIGNED, obstacle
         self.compared.add(domain)
-        verdicts = {mine == its for mine, its in self.walker.organizations(author_domain, domain)}
+        verdicts = {mine == its for mine, its in self.finder.organizations(author_domain, domain)}
         if len(verdicts) > 1:
             return _Relation.UNKNOWN, "a query that decides it failed"
         if True in verdicts:
@@ -328,7 +348,7 @@ class _Evaluation:
         # The organizational domain of a name is the name or an ancestor: what is outside of the author's cannot be
         # aligned. No query is needed to know that of what is outside of its top-level domain.
         if not domain.is_under(author_domain.suffix(1)) or not any(
-            domain.is_under(organization) for (organization,) in self.walker.organizations(author_domain)
+            domain.is_under(organization) for (organization,) in self.finder.organizations(author_domain)
         ):
             return "it is outside of the organizational domain"
         if domain not in self.compared and len(self.compared) >= MAX_IDENTIFIERS:

@@ -1,8 +1,11 @@
 """What an administrator may choose about verification; the defaults are those of :mod:`assay.limits`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from assay.limits import CLOCK_TOLERANCE, MAX_SIGNATURES
+from assay.results import Discovery
+from assay.verify.suffixes import NoSuffixes, PublicSuffixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +22,26 @@ class VerifyOptions:
     max_signatures: int = MAX_SIGNATURES
     count_test_mode_keys: bool = False
     clock_tolerance: int = CLOCK_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DmarcOptions:
+    """The local choices about the organizational domain (standards C.5).
+
+    Attributes:
+        organizational_domain: how it and the policy record are found.
+        shadow: evaluate the other way too, to compare; it decides nothing.
+        public_suffix_guard: a walk that ends at a public suffix without a psd tag does not make those who register
+            names below it aligned with each other.
+        suffixes: the list; needed for the guard and for ``Discovery.PSL``.
+    """
+
+    organizational_domain: Discovery = Discovery.TREEWALK
+    shadow: bool = False
+    public_suffix_guard: bool = True
+    suffixes: PublicSuffixes = field(default_factory=NoSuffixes)
+
+    def of_shadow(self) -> Self:
+        """Return the same with the other way to find the organizational domain."""
+        psl = self.organizational_domain is Discovery.PSL
+        return replace(self, organizational_domain=Discovery.TREEWALK if psl else Discovery.PSL)

@@ -4,21 +4,22 @@ A query that fails is neither a record nor the absence of one. The walk notes it
 :meth:`Walker.organizations` says which organizational domains stay possible: so a failure counts exactly where it
 could change something, and what a sender can break does not decide more than that.
 
-Everything rests on where records stand. A guard against a public suffix that publishes a record without psd=y
-(standards C.5) would be one more argument of :class:`Walker`, asked in :func:`_narrow` for psd=u.
+Everything rests on where records stand. One guard against that (standards C.5, H.5 D5): where a walk ends at a public
+suffix whose record has no psd tag, all that is registered below it would share one organizational domain. So in
+:meth:`Walker.organizations` the list of public suffixes then says where the organizational domain is. The policy
+record that applies stays the one that the walk found, so that the guard takes alignments away and does nothing else.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from assay.answers import Absent, Resolver, RRType, Unavailable
+from assay.answers import Resolver, Unavailable
 from assay.domain import Domain
-from assay.limits import MAX_NAME_OCTETS, MAX_WALK_QUERIES
+from assay.limits import MAX_WALK_QUERIES
 from assay.results import DmarcRecord, Psd
-from assay.trace import Trace, WalkStep
-from assay.verify.dmarc_record import parse_record
-
-_PREFIX = b"_dmarc."
+from assay.trace import OrganizationStep, Trace, WalkStep
+from assay.verify.discovery import Discovered, PolicyRecords, Undiscovered, query_name
+from assay.verify.suffixes import PublicSuffixes, is_public_suffix, organization_of
 
 Sight = DmarcRecord | Unavailable | None
 """What a walk sees at one name: its one record, nothing, or that nothing is known."""
@@ -49,7 +50,7 @@ class Walk:
 
     @property
     def likely_organizational_domain(self) -> Domain:
-        """The organizational domain if no failed query hides a record."""
+        """The organizational domain if no failed query hides a record; without the guard."""
         organization: Domain | None = None
         for name, record in reversed(self.found):
             organization = _narrow(organization, self.start, name, record.psd)
@@ -63,23 +64,23 @@ class Walker:
     Attributes:
         resolver: answers for this message.
         trace: takes one step for each name of each walk.
+        guard: the list of public suffixes; None: no guard.
     """
 
     resolver: Resolver
     trace: Trace
-    _records: dict[Domain, tuple[DmarcRecord, ...] | Unavailable] = field(init=False, default_factory=dict)
+    guard: PublicSuffixes | None = None
+    _records: PolicyRecords = field(init=False)
+    _guarded: dict[tuple[Domain, Domain], Domain] = field(init=False, default_factory=dict)
     _walks: dict[Domain, Walk] = field(init=False, default_factory=dict)
     _traced: set[tuple[Domain, Domain]] = field(init=False, default_factory=set)
 
-    def records(self, name: Domain) -> tuple[DmarcRecord, ...] | Unavailable:
-        """Return every policy record at ``_dmarc.<name>``; NXDOMAIN and NODATA are no records.
+    def __post_init__(self) -> None:
+        self._records = PolicyRecords(self.resolver)
 
-        At a name that cannot be asked for there are none either (C.3): it is no error that a sender could choose.
-        """
-        known = self._records.get(name)
-        if known is None:
-            known = self._records[name] = self._query(name)
-        return known
+    def records(self, name: Domain) -> tuple[DmarcRecord, ...] | Unavailable:
+        """Return every policy record at ``_dmarc.<name>``."""
+        return self._records.at(name)
 
     def record(self, name: Domain, *, start: Domain | None = None) -> Sight:
         """Return the policy record at ``name``, as the walk from ``start`` (default: from ``name``) sees it.
@@ -117,6 +118,35 @@ class Walker:
             known = self._walks[start] = Walk(start=start, sights=tuple(sights))
         return known
 
+    def discover(self, author_domain: Domain) -> Discovered | Undiscovered:
+        """Find the policy record: at the author domain, its organizational domain, or the public suffix (C.3)."""
+        own = self.record(author_domain)
+        if isinstance(own, DmarcRecord):
+            if own.psd is not Psd.UNKNOWN:
+                self.walk(author_domain)  # it ends at once, so that the organizational domain is free
+            return Discovered(domain=author_domain, record=own, settled=True)
+        walk = self.walk(author_domain)
+        if walk.found:
+            # A record between these two is not used. Without one at the organizational domain the last record seen
+            # is that of the public suffix, since nothing else ends a walk above the organizational domain.
+            records = dict(walk.found)
+            last = walk.found[-1][0]
+            domain = walk.likely_organizational_domain
+            domain = domain if domain in records else last
+            return Discovered(domain=domain, record=records[domain], settled=not walk.failures)
+        if walk.failures:
+            name, failure = walk.failures[0]
+            reason = f"the policy record could not be looked for at {name}: {failure.why}"
+            return Undiscovered(reason=reason, settled=False)
+        return Undiscovered(reason=f"no policy record for {author_domain}", settled=True)
+
+    def known_organization(self, author_domain: Domain) -> Domain | None:
+        """Return its organizational domain if the walk was made already and no failed query leaves more than one."""
+        if not self.has_walked(author_domain):
+            return None
+        organization = self.organizational_domain(author_domain)
+        return None if isinstance(organization, Unavailable) else organization
+
     def has_walked(self, start: Domain) -> bool:
         """Whether the walk from ``start`` was made already, so that asking about it costs nothing."""
         return start in self._walks
@@ -148,7 +178,7 @@ class Walker:
         for name in sorted(sights, key=_label_count):
             outcomes = {
                 tuple(
-                    _narrow(organization, start, name, psd) if name in passed else organization
+                    self._narrow(organization, start, name, psd) if name in passed else organization
                     for organization, start, passed in zip(outcome, starts, passes, strict=True)
                 )
                 for outcome in outcomes
@@ -159,21 +189,24 @@ class Walker:
             for outcome in outcomes
         )
 
-    def _query(self, name: Domain) -> tuple[DmarcRecord, ...] | Unavailable:
-        if not _can_be_asked(name):
-            return ()
-        answer = self.resolver.resolve(_PREFIX + bytes(name), RRType.TXT)
-        if isinstance(answer, Unavailable):
-            return answer
-        if isinstance(answer, Absent):
-            return ()
-        parsed = (parse_record(text) for text in answer.records if isinstance(text, bytes))
-        return tuple(record for record in parsed if record is not None)
+    def _narrow(self, organization: Domain | None, start: Domain, name: Domain, psd: Psd | None) -> Domain | None:
+        """Do as :func:`_narrow`, with the guard (C.5)."""
+        if self.guard is None or organization is not None or psd is not Psd.UNKNOWN:
+            return _narrow(organization, start, name, psd)
+        key = (start, name)
+        if key not in self._guarded:
+            guarded = name
+            if is_public_suffix(name, self.guard):
+                guarded = organization_of(start, self.guard)
+                reason = f"{name} is a public suffix, which a record without psd makes no organizational domain"
+                self.trace.add(OrganizationStep(start, guarded, reason))
+            self._guarded[key] = guarded
+        return self._guarded[key]
 
 
 def walk_names(domain: Domain) -> tuple[bytes, ...]:
     """Return the names that a tree walk from ``domain`` asks for in order, if no record ends it: for prefetching."""
-    return tuple(_PREFIX + bytes(name) for name in _path(domain) if _can_be_asked(name))
+    return tuple(asked for name in _path(domain) if (asked := query_name(name)) is not None)
 
 
 def _path(start: Domain) -> Iterable[Domain]:
@@ -184,10 +217,6 @@ def _path(start: Domain) -> Iterable[Domain]:
 
 def _label_count(name: Domain) -> int:
     return name.name.count(".") + 1
-
-
-def _can_be_asked(name: Domain) -> bool:
-    return len(_PREFIX) + len(name.name) <= MAX_NAME_OCTETS
 
 
 def _possible_psd(sight: Sight) -> tuple[Psd | None, ...]:
