@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import Milter
 
@@ -126,17 +126,29 @@ def _register(new_session: Callable[[], Session]) -> None:
     Milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
     Milter.set_eoh_callback(lambda ctx: ctx.getpriv().eoh())
     Milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
-    Milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
+    Milter.set_eom_callback(_end_of_message)
     Milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
     Milter.set_close_callback(Milter.close_callback)
-    # What libmilter does with an exception outside our callbacks, such as a host name that is no UTF-8.
-    Milter.set_exception_policy(Milter.TEMPFAIL)
+    # For an exception outside our callbacks, such as a name of a header field that is no UTF-8. A verdict in a step
+    # without a reply would not reach the MTA, but libmilter would skip the rest of the message, its end included, and
+    # the MTA would wait for that answer (P10). What the session misses so is refused there: a client that was never
+    # reported defers the message; a field whose name is no ASCII means nothing to any method.
+    Milter.set_exception_policy(Milter.CONTINUE)
     Milter.register(
         FILTER_NAME,
         data=lambda ctx: ctx.getpriv().data(),
         unknown=lambda ctx, command: ctx.getpriv().unknown(command),
         negotiate=connected,
     )
+
+
+def _end_of_message(ctx: Any) -> int:  # noqa: ANN401 - pymilter ships no types
+    """Have the message judged; defer it where there is nobody to ask: for an MTA that did not negotiate."""
+    try:
+        return int(ctx.getpriv().eom())
+    except BaseException:
+        log.exception("fault outside the callbacks, message deferred")
+        return int(Milter.TEMPFAIL)
 
 
 def _open_placeholder(family: int) -> int:
