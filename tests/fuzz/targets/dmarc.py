@@ -8,6 +8,7 @@ from assay.limits import MAX_AUTHOR_DOMAINS, MAX_IDENTIFIERS, MAX_WALK_QUERIES
 from assay.message.author import Author, parse_author
 from assay.results import (
     Alignment,
+    Discovery,
     DkimResult,
     DkimValue,
     DmarcRecord,
@@ -24,10 +25,16 @@ from assay.results import (
 from assay.trace import Trace
 from assay.verify.dmarc import verify_dmarc
 from assay.verify.dmarc_record import parse_record
+from assay.verify.options import DmarcOptions
 from fuzz.inputs import domain_of, is_clean, parts, resolver_of
+from support.dmarc_world import Suffixes
 
 MOST_QUERIES = (MAX_AUTHOR_DOMAINS + MAX_IDENTIFIERS) * MAX_WALK_QUERIES + MAX_AUTHOR_DOMAINS
 """A walk from each author domain and each identifier, and whether each author domain exists."""
+
+GUARDED = DmarcOptions(suffixes=Suffixes("bank.example", "co.example", "a.b.c.example", "a.b.example"))
+PLAIN = replace(GUARDED, public_suffix_guard=False)
+PSL = replace(GUARDED, organizational_domain=Discovery.PSL)
 
 
 def one_input(data: bytes) -> None:
@@ -37,9 +44,23 @@ def one_input(data: bytes) -> None:
         _check_record(line.partition(b" TXT ")[2] or line)
     author = parse_author([HeaderField(b"From", author_field)])
     spf, dkim = _results(identifiers)
+    guarded, plain, _ = (_evaluate(author, spf, dkim, dns, identifiers, options) for options in (GUARDED, PLAIN, PSL))
+    # the guard takes alignments away and does nothing else
+    assert guarded.value is not DmarcValue.PASS or plain.value is DmarcValue.PASS
+    assert guarded.requested == plain.requested
+
+
+def _evaluate(
+    author: Author,
+    spf: SpfResult,
+    dkim: tuple[DkimResult, ...],
+    dns: bytes,
+    identifiers: bytes,
+    options: DmarcOptions,
+) -> DmarcResult:
     resolver = resolver_of(dns)
-    result = verify_dmarc(author, spf, dkim, resolver, Trace())
-    assert verify_dmarc(author, spf, dkim, resolver_of(dns), Trace()) == result
+    result = verify_dmarc(author, spf, dkim, resolver, options, Trace())
+    assert verify_dmarc(author, spf, dkim, resolver_of(dns), options, Trace()) == result
     assert len(resolver.asked) <= MOST_QUERIES
     _check(result, author, dns, identifiers)
     proved = {Identifier(Method.DKIM, each.sdid) for each in dkim if each.value is DkimValue.PASS and each.sdid}
@@ -50,7 +71,8 @@ def one_input(data: bytes) -> None:
         _check_pass(result)
     # without anything that was authenticated nobody passes, whatever the DNS says
     nothing = SpfResult(value=SpfValue.FAIL, identity=SpfIdentity.MAILFROM, domain=spf.domain, reason="x")
-    assert verify_dmarc(author, nothing, (), resolver_of(dns), Trace()).value is not DmarcValue.PASS
+    assert verify_dmarc(author, nothing, (), resolver_of(dns), options, Trace()).value is not DmarcValue.PASS
+    return result
 
 
 def _results(text: bytes) -> tuple[SpfResult, tuple[DkimResult, ...]]:
