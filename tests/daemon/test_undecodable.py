@@ -41,7 +41,13 @@ def test_a_helo_that_is_no_utf8_leaves_the_verdict_as_it_is(daemon: ZoneDaemon) 
 
 def test_an_mta_that_never_negotiated_gets_no_mail_accepted(daemon: ZoneDaemon) -> None:
     with daemon.connect() as client:
-        for command, data in ((b"M", b"<a@good.example>\0"), (b"L", b"From\0 a@good.example\0"), (b"N", b"")):
+        for command, data in (
+            (b"H", b"x\0"),
+            (b"M", b"<a@good.example>\0"),
+            (b"R", b"<b@c.example>\0"),
+            (b"L", b"From\0 a@good.example\0"),
+            (b"N", b""),
+        ):
             client.send(command, data)
             assert client.receive()[0] == b"c"
         client.send(b"E")
