@@ -106,6 +106,17 @@ def test_an_installed_wheel_runs_and_leaves_pymilter_its_names(wheel: Path, tmp_
         [where / "bin" / "assay", "--help"], env=environment, capture_output=True, text=True, check=True
     )
 
+    found = subprocess.run(
+        [where / "bin" / "assay", "config"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    demonstrated = subprocess.run(
+        [where / "bin" / "assay", "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+
+    # neither an option nor the environment says where the files are
+    if not Path("/etc/assay/assay.toml").exists():
+        assert f"configuration {where / 'share/assay/conf/assay.toml'}: good" in found.stdout
+    assert demonstrated.stdout.count("refused: 550 5.7.26") == 2
     assert imported.stdout.split() == ["True", str(own / "assay" / "__init__.py")]
     assert "check" in shown.stdout
     assert {str(path.relative_to(where)) for path in (where / "share").rglob("*") if path.is_file()} == DATA

@@ -1,5 +1,6 @@
 """Whole conversations with the real daemon through real libmilter on loopback."""
 
+import json
 import socket
 import struct
 from collections.abc import Iterator
@@ -349,6 +350,16 @@ def test_a_socket_that_another_process_serves_is_not_taken(tmp_path: Path) -> No
         daemon.start()
         assert daemon.wait() != 0
         assert "another process serves it" in daemon.output()
+
+
+def test_json_lines_hold_the_same_values(tmp_path: Path) -> None:
+    with ZoneDaemon(tmp_path / "d", settings='[log]\nformat = "json"') as daemon:
+        with daemon.session() as client:
+            send(client, queue_id="QJSON")
+        lines = [json.loads(line) for line in daemon.output().splitlines()]
+    (line,) = (line for line in lines if line["event"] == "message")
+    assert (line["queue_id"], line["dmarc"], line["disposition"]) == ("QJSON", "pass", "none")
+    assert next(iter(line)) == "queue_id"
 
 
 def test_a_peer_that_speaks_no_milter_is_dropped(daemon: ZoneDaemon) -> None:

@@ -250,6 +250,18 @@ def test_exempt_mail_costs_no_query_and_no_hash() -> None:
     assert (world.zone.asked, world.zone.prefetched, world.background.jobs) == ([], [], [])
 
 
+@pytest.mark.parametrize(("keep", "removed"), [(False, 1), (True, 0)])
+def test_a_content_filter_s_mail_may_keep_the_results_that_we_wrote_before(keep: bool, removed: int) -> None:
+    settings = Settings(
+        policies=Policies.built_in(Mode.ENFORCE), exempt_networks=(ip_network("192.0.2.0/24"),), keep_results=keep
+    )
+    world = World(settings)
+    world.begin()
+    ours = (b"Authentication-Results", b" " + RECEIVER.encode() + b"; dmarc=pass header.from=good.example")
+    stamp = world.end(letter(b"a@good.example", ours)).stamp
+    assert (len(stamp.removals), stamp.insertions) == (removed, ())
+
+
 def test_a_local_submission_is_exempt_as_loopback_is() -> None:
     for networks, exempt in (((ip_network("127.0.0.0/8"),), "network"), ((ip_network("192.0.2.0/24"),), None)):
         world = World(Settings(policies=Policies.built_in(Mode.ENFORCE), exempt_networks=networks))

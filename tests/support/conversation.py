@@ -73,7 +73,7 @@ class ZoneDaemon(Process):
 
     def connect(self, *, timeout: float = 30.0) -> MilterClient:
         """Connect as soon as somebody listens."""
-        self.wait_for_output("event=listening")
+        self.wait_for(lambda: "listening" in self.output(), "the daemon to listen")
         client = MilterClient.connect_to(self.address, timeout=timeout)
         self._connections.append(client)
         return client
