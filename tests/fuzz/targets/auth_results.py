@@ -1,7 +1,7 @@
 """Authentication-Results on input: whoever could read our id in a field, the field goes."""
 
 import re
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 
 import authres
@@ -105,7 +105,7 @@ def _without_quotes(value: bytes) -> str | None:
 def _decoded(value: bytes) -> str | None:
     try:
         return str(make_header(decode_header(_unfolded(value)))).partition(";")[0]
-    except (HeaderParseError, LookupError, ValueError):
+    except (MessageError, LookupError, ValueError):
         return None
 
 
