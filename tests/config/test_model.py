@@ -11,6 +11,7 @@ from assay.dns.nameservers import Nameserver
 from assay.errors import ConfigurationError
 from assay.log import Format
 from assay.policy.model import Mode
+from assay.results import Discovery
 
 SOURCE = Path("/etc/assay/assay.toml")
 
@@ -61,6 +62,10 @@ def test_every_key_takes_its_value() -> None:
         max_signatures = 3
         count_test_mode_keys = true
         clock_tolerance = 0
+        [dmarc]
+        organizational_domain = "psl"
+        public_suffix_guard = false
+        shadow = true
         [exempt]
         networks = []
         authenticated = false
@@ -87,6 +92,8 @@ def test_every_key_takes_its_value() -> None:
     assert (config.dns.timeout, config.dns.budget, config.dns.negative_ttl, config.dns.max_queries) == (2, 7.5, 0, 20)
     dkim = config.dkim
     assert (dkim.max_signatures, dkim.count_test_mode_keys, dkim.clock_tolerance) == (3, True, 0)
+    dmarc = config.dmarc
+    assert (dmarc.organizational_domain, dmarc.public_suffix_guard, dmarc.shadow) == (Discovery.PSL, False, True)
     exempt = config.exempt
     assert (exempt.networks, exempt.authenticated, exempt.keep_results) == ((), False, True)
     assert config.stamp.remove_ids == ("Old.example", "b/1")

@@ -23,6 +23,7 @@ from assay.limits import (
 from assay.log import Format
 from assay.policy.fields import NetworkName
 from assay.policy.model import Mode
+from assay.results import Discovery
 from assay.tomlfile import Table
 
 _SOCKET_MODE = re.compile(r"0?[0-7]{3}")
@@ -152,6 +153,20 @@ class DkimConfig(Table):
     clock_tolerance: Annotated[int, Field(ge=0, le=MAX_SECONDS)] = CLOCK_TOLERANCE
 
 
+class DmarcConfig(Table):
+    """``[dmarc]``.
+
+    Attributes:
+        organizational_domain: by tree walk (RFC 9989) or by the list of public suffixes (RFC 7489).
+        public_suffix_guard: no alignment through a public suffix that publishes without psd.
+        shadow: evaluate the other way too and log where it differs.
+    """
+
+    organizational_domain: Annotated[Discovery, Field(strict=False)] = Discovery.TREEWALK
+    public_suffix_guard: bool = True
+    shadow: bool = False
+
+
 class ExemptConfig(Table):
     """``[exempt]``.
 
@@ -212,6 +227,7 @@ class ConfigFile(Table):
     policies: Annotated[Path, PlainValidator(_policies), Field(validate_default=True)] = ""  # type: ignore[assignment]
     dns: DnsConfig = DnsConfig()
     dkim: DkimConfig = DkimConfig()
+    dmarc: DmarcConfig = DmarcConfig()
     exempt: ExemptConfig = ExemptConfig()
     stamp: StampConfig = StampConfig()
     log: LogConfig = LogConfig()

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.config.load import find_configuration, load_all
-from assay.config.model import Config
+from assay.config.model import Config, DmarcConfig
+from assay.config.suffixes import read_suffixes
 from assay.daemon.judge import Settings
 from assay.dns.nameservers import Nameserver, NameserverError, system_nameservers
 from assay.errors import ConfigurationError, Problem
-from assay.verify.options import VerifyOptions
+from assay.results import Discovery
+from assay.verify.options import DmarcOptions, VerifyOptions
+from assay.verify.suffixes import NoSuffixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,22 @@ def load_setup(path: Path | None) -> Setup:
                 count_test_mode_keys=config.dkim.count_test_mode_keys,
                 clock_tolerance=config.dkim.clock_tolerance,
             ),
+            dmarc=_dmarc_options(config.dmarc),
             exempt_networks=config.exempt.networks,
             exempt_authenticated=config.exempt.authenticated,
             keep_results=config.exempt.keep_results,
             own_ids=frozenset(config.stamp.remove_ids),
         ),
         nameservers=nameservers,
+    )
+
+
+def _dmarc_options(config: DmarcConfig) -> DmarcOptions:
+    """Choose as configured; the list of public suffixes is read only where something asks it."""
+    needed = config.public_suffix_guard or config.shadow or config.organizational_domain is Discovery.PSL
+    return DmarcOptions(
+        organizational_domain=config.organizational_domain,
+        shadow=config.shadow,
+        public_suffix_guard=config.public_suffix_guard,
+        suffixes=read_suffixes() if needed else NoSuffixes(),
     )

@@ -45,9 +45,9 @@ def one_input(data: bytes) -> None:
     author = parse_author([HeaderField(b"From", author_field)])
     spf, dkim = _results(identifiers)
     guarded, plain, _ = (_evaluate(author, spf, dkim, dns, identifiers, options) for options in (GUARDED, PLAIN, PSL))
-    # the guard takes alignments away and does nothing else
+    # the guard takes alignments away and does nothing else; of several author domains others may then count
     assert guarded.value is not DmarcValue.PASS or plain.value is DmarcValue.PASS
-    assert guarded.requested == plain.requested
+    assert guarded.requested == plain.requested or len(author.domains) > 1
 
 
 def _evaluate(
