@@ -1,5 +1,6 @@
 """Header fields from a milter and from a file (standards G.5, library-traps)."""
 
+import re
 from dataclasses import dataclass
 from functools import partial
 
@@ -209,3 +210,8 @@ def test_both_kinds_of_file_give_the_same_message(octets: bytes) -> None:
 def test_work_grows_with_the_length_only(unit: bytes) -> None:
     few, many = (steps(partial(split_message, b"A: 1\n" + unit * count)) for count in (200, 2000))
     assert many <= 10 * few + 100
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b" ", b"\t", b"a"]), max_size=30).map(b"".join))
+def test_unfolding_is_one_pass(value: bytes) -> None:  # RFC 5322 2.2.3
+    assert unfold(value) == re.sub(rb"\r\n(?=[ \t])", b"", value)

@@ -10,11 +10,11 @@ touching it 3.6 to 12 (``bench/body_hash.py``).
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
 from typing import Final
 
 from assay.facts import BodyHash, BodyHashSpec, Canonicalization
+from assay.message.white_space import collapse
 
 _CRLF: Final = b"\r\n"
 
@@ -27,12 +27,6 @@ _BLOCK: Final = 65536
 
 _TAB_TO_SPACE: Final = bytes.maketrans(b"\t", b" ")
 _CR_TO_SPACE: Final = bytes.maketrans(b"\r", b" ")
-_RUN: Final = re.compile(rb"  ++")
-
-# One match of the pattern costs as much as copying 100 octets; up to one in 32 octets it is the cheapest way (indented
-# HTML), beyond that, as in a body made to cost time, replacing ever shorter runs is.
-_OCTETS_PER_RUN: Final = 32
-_LONG_RUNS: Final = (b" " * 128, b" " * 16, b" " * 4)
 
 
 class BodyHasher:
@@ -159,14 +153,7 @@ def _relax(data: bytes) -> bytes:
     # A CR read as a space makes one search of two: for a run, and for a space before a line end.
     if b" " not in data or b"  " not in data.translate(_CR_TO_SPACE):
         return data
-    most = len(data) // _OCTETS_PER_RUN + 1
-    data, runs = _RUN.subn(b" ", data, count=most)
-    if runs == most:
-        for run in _LONG_RUNS:
-            data = data.replace(run, b" ")
-        while b"  " in data:
-            data = data.replace(b"  ", b" ")
-    return data.replace(b" \r\n", _CRLF)
+    return collapse(data).replace(b" \r\n", _CRLF)
 
 
 def _end_of_text(data: bytes) -> int:

@@ -1,8 +1,8 @@
 """DKIM verification (RFC 6376, RFC 8301, RFC 8463): one result per signature.
 
-dkimpy gives the reading of c= and the collapse of white space in header fields; everything else of its
-verification is replaced, for the reasons that :mod:`assay.verify.keys`, :mod:`assay.verify.signature` and
-:mod:`assay.verify.hashing` name, each beside what stands in its place. Its test signer stays our oracle.
+dkimpy gives the reading of c=; everything else of its verification is replaced, for the reasons that
+:mod:`assay.verify.keys`, :mod:`assay.verify.signature` and :mod:`assay.verify.hashing` name, each beside what stands
+in its place. Its test signer stays our oracle.
 
 Where exceptions stop: what OpenSSL raises for a hostile key or signature is caught in :mod:`assay.verify.keys`, what
 the tag reader and dkimpy's c= reader raise in :mod:`assay.verify.signature`; both become a result. Nothing else is

@@ -1,12 +1,13 @@
 """The header hash (RFC 6376 3.7, RFC 8617 5.1.1), byte for byte.
 
-The collapse of white space is dkimpy's. Its ``hash_headers`` and ``select_headers`` are not used:
+dkimpy's ``hash_headers``, ``select_headers`` and ``compress_whitespace`` are not used:
 
 * its pattern for b= backtracks over white space (quadratic, and a field may be a mebibyte), stops at the first octet
   that is no base64, also empties a ``b=`` inside another tag's text, and misses one right after the colon;
 * its relaxed fields lose every line end, fold or not, and form feeds and vertical tabs at both ends, and its simple
   signature field loses white space at its end: two different fields must not have one hash;
 * it walks all fields again for every name in h=;
+* its collapse of white space pays a match of a pattern for each single space: ninety times as much as ours for text;
 * it lets a signature sign itself, where h= lists DKIM-Signature once more than there are others.
 """
 
@@ -15,10 +16,9 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import assert_never
 
-from dkim.canonicalization import compress_whitespace
-
 from assay.facts import Canonicalization, HeaderField
 from assay.message.header import unfold
+from assay.message.white_space import collapse
 
 _CRLF = b"\r\n"
 # A tag list has one b= (the reader refused others); each ";" starts one attempt, so the work is linear.
@@ -36,8 +36,7 @@ def canonical(field: HeaderField, canonicalization: Canonicalization) -> bytes:
         case Canonicalization.SIMPLE:
             return b"%b:%b" % (field.name, field.value)
         case Canonicalization.RELAXED:
-            value: bytes = compress_whitespace(unfold(field.value))
-            return b"%b:%b" % (field_key(field.name), value.strip(b" \t"))
+            return b"%b:%b" % (field_key(field.name), collapse(unfold(field.value)).strip(b" "))
         case _:
             assert_never(canonicalization)
 
