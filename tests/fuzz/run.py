@@ -4,6 +4,7 @@ New inputs that reach new code go to the first directory among the options; a fi
 as ``found-crash-*``, ``found-timeout-*`` or ``found-oom-*``.
 """
 
+import hashlib
 import importlib
 import sys
 from pathlib import Path
@@ -34,7 +35,17 @@ def main(target: str, *options: str) -> None:
     words = HERE / "dictionaries" / f"{target}.dict"
     if words.exists():
         arguments.append(f"-dict={words}")
-    atheris.Setup([*arguments, *options], module.one_input)
+
+    def one_input(data: bytes) -> None:
+        try:
+            module.one_input(data)
+        except BaseException:
+            # libFuzzer writes it too, unless its own alarm ends the process while Python is on its way out.
+            name = f"found-crash-{hashlib.sha1(data, usedforsecurity=False).hexdigest()}"
+            (HERE / "corpus" / target / name).write_bytes(data)
+            raise
+
+    atheris.Setup([*arguments, *options], one_input)
     atheris.Fuzz()
 
 

@@ -1,11 +1,15 @@
 """The From field: whatever its octets, one author or one problem, and nothing that is not written there."""
 
+from email.headerregistry import HeaderRegistry
+
 from assay.facts import HeaderField
 from assay.limits import MAX_AUTHOR_DOMAINS
 from assay.message.author import Author, parse_author
 from assay.message.header import unfold
 from assay.results import FromProblem
 from fuzz.inputs import domain_of
+
+_REGISTRY = HeaderRegistry()
 
 
 def one_input(data: bytes) -> None:
@@ -24,6 +28,9 @@ def one_input(data: bytes) -> None:
         assert b"@" in value
         if value.isascii():
             assert all(label.encode() in unfold(value).lower() for label in domain.labels)
+    if author.domains and value.isascii():
+        shown = _shown(unfold(value).decode("ascii"))
+        assert shown is None or shown == {domain.name for domain in author.domains}
     if not smtputf8 and author.problem is None:
         # what is readable without SMTPUTF8 says the same with it, unless it is no UTF-8 at all
         announced = _parse(value, smtputf8=True)
@@ -36,6 +43,17 @@ def one_input(data: bytes) -> None:
 
 def _parse(value: bytes, *, smtputf8: bool) -> Author:
     return parse_author([HeaderField(b"X-Other", b" x@y.example"), HeaderField(b"fROM", value)], smtputf8=smtputf8)
+
+
+def _shown(value: str) -> set[str] | None:
+    """The domains that another reader of the same grammar finds; None where it gives up or sees a defect."""
+    try:
+        field = _REGISTRY("From", value)
+    except Exception:  # noqa: BLE001 - that reader has faults of its own
+        return None
+    if field.defects:
+        return None
+    return {address.domain.lower().removesuffix(".") for address in field.addresses}
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -34,7 +34,7 @@ def one_input(data: bytes) -> None:
     """Two parts: default.toml and brand.example.toml; the first is also read as a configuration."""
     default, own = parts(data, 2)
     try:
-        config = parse_config(default.decode("utf-8", "surrogateescape"), _SOURCE)
+        config = parse_config(default.decode("utf-8", "replace"), _SOURCE)
     except ConfigurationError as error:
         _check_problems(error)
     else:
