@@ -229,8 +229,9 @@ def _check(judgement: Judgement, names: list[bytes]) -> None:
         assert insertion.value.startswith(" ")
         assert all(line.replace("\t", " ").isprintable() for line in insertion.value.split("\n"))
     if judgement.results is None:
-        assert judgement.exempt is not None
-        assert judgement.decision.disposition is Disposition.NONE
+        # let in unjudged, or refused unread
+        expected = Disposition.REJECT if judgement.exempt is None else Disposition.NONE
+        assert judgement.decision.disposition is expected
         assert not stamp.insertions
         return
     _check_stamp(judgement, stamp.insertions[-1].value)
