@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.limits import MAX_SPF_RECORD_OCTETS
+from assay.limits import MAX_NAME_OCTETS, MAX_SPF_RECORD_OCTETS
 from assay.verify.spf_record import (
     Directive,
     Macro,
@@ -279,7 +279,31 @@ def test_c_r_and_t_are_macros_of_explanations_only() -> None:
     ],
 )
 def test_a_name_is_cut_from_the_left(parts: list[str], name: str) -> None:
-    assert target_name(parts) == name
+    assert target_name(reversed(parts)) == name
+
+
+@given(st.lists(st.sampled_from(["", ".", "a", "a.", "x" * 60, "x" * 60 + ".", "y." * 120]), max_size=12))
+def test_a_name_loses_labels_until_it_fits(parts: list[str]) -> None:
+    """RFC 7208 7.3, word for word; of a name that DNS cannot hold anyway any end will do."""
+    name = "".join(parts).removesuffix(".")
+    while len(name) > MAX_NAME_OCTETS and "." in name:
+        name = name.partition(".")[2]
+    ours = target_name(reversed(parts))
+    assert ours == name or len(ours) > MAX_NAME_OCTETS < len(name)
+
+
+def test_no_more_of_an_expansion_is_made_than_its_name_can_hold() -> None:
+    parts = iter(["a." * 50] * 2000)
+    target_name(parts)
+    assert len(list(parts)) == 2000 - 3
+
+
+def test_delimiters_in_any_order_are_the_same_macro() -> None:
+    assert (
+        parse_macros("%{l1r-.-}")
+        == parse_macros("%{l1r.-}")
+        == (Macro(letter="l", keep=1, reverse=True, delimiters="-."),)
+    )
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60))

@@ -196,22 +196,23 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         tokens = parse_macros(s, explanation=not stripdot)
         if stripdot and any(isinstance(token, Macro) and token.letter == "p" for token in tokens):
             self.check_lookups()  # RFC 7208 4.6.4: %{p} counts like ptr
-        parts = (token if isinstance(token, str) else self._value(token) for token in tokens)
+        for token in tokens:
+            if isinstance(token, Macro) and getattr(self, token.letter, "") is None and token.letter != "p":
+                # RFC 8616 4 for the local part; HELO must be ASCII (RFC 5321 4.1.1.1)
+                raise _NoMatchError(f"%{{{token.letter}}} is not ASCII")
         if not stripdot:
-            return "".join(parts)
-        name = target_name(parts)
+            return "".join(map(self._text, tokens))
+        name = target_name(map(self._text, reversed(tokens)))
         if not name:
             raise _NoMatchError("it names nothing")
         return name
 
-    def _value(self, macro: Macro) -> str:
-        if macro.letter in _ESCAPES:
-            return _ESCAPES[macro.letter]
-        value = self._client_name() if macro.letter == "p" else getattr(self, macro.letter)
-        if value is None:
-            # RFC 8616 4 for the local part; HELO must be ASCII (RFC 5321 4.1.1.1)
-            raise _NoMatchError(f"%{{{macro.letter}}} is not ASCII")
-        return macro.transform(value)
+    def _text(self, token: str | Macro) -> str:
+        if isinstance(token, str):
+            return token
+        if token.letter in _ESCAPES:
+            return _ESCAPES[token.letter]
+        return token.transform(self._client_name() if token.letter == "p" else getattr(self, token.letter))
 
     def _client_name(self) -> str:
         """Return ``%{p}`` (RFC 7208 7.3): the domain, a subdomain of it, any validated name, ``unknown``."""

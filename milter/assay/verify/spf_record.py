@@ -191,21 +191,32 @@ def _macro(token: re.Match[str], letters: str) -> Macro:
         escape=letter != token["letter"],
         keep=int(digits) if 0 < len(digits) <= _MAX_DIGITS else 0,
         reverse=bool(token["reverse"]),
-        delimiters=token["delimiters"] or ".",
+        # In one order and each once: patterns are made of them, and the cache of patterns must not overflow.
+        delimiters="".join(sorted(set(token["delimiters"]))) or ".",
     )
 
 
 def target_name(parts: Iterable[str]) -> str:
     """Join an expanded domain-spec to the name that is asked for (RFC 7208 7.3).
 
+    Args:
+        parts: in reverse, the rightmost first. No more of them are taken than can matter: a record may repeat a macro
+            two thousand times, and each expansion has the length that the sender chose.
+
     Returns:
         The name without a final dot, labels removed from the left until it has at most 253 octets. Still it may be no
         name that DNS can hold.
     """
-    name = "".join(parts).removesuffix(".")
-    while len(name) > MAX_NAME_OCTETS and "." in name:
-        name = name.partition(".")[2]
-    return name
+    name = ""
+    for part in parts:
+        name = part + name
+        if len(name) > MAX_NAME_OCTETS + 1:  # one for the final dot
+            break
+    name = name.removesuffix(".")
+    if len(name) <= MAX_NAME_OCTETS:
+        return name
+    dot = name.find(".", len(name) - MAX_NAME_OCTETS - 1)
+    return name[dot + 1 :] if dot >= 0 else name.rpartition(".")[2]
 
 
 def _check_directive(term: str) -> Network | None:
