@@ -1,6 +1,6 @@
 """The From field: whatever its octets, one author or one problem, and nothing that is not written there."""
 
-from email.headerregistry import HeaderRegistry
+from email.headerregistry import Address, HeaderRegistry
 
 from assay.facts import HeaderField
 from assay.limits import MAX_AUTHOR_DOMAINS
@@ -53,7 +53,8 @@ def _shown(value: str) -> set[str] | None:
         return None
     if field.defects:
         return None
-    return {address.domain.lower().removesuffix(".") for address in field.addresses}
+    addresses: tuple[Address, ...] = field.addresses  # type: ignore[attr-defined]  # of the class that From gets
+    return {address.domain.lower().removesuffix(".") for address in addresses}
 
 
 def _is_utf8(value: bytes) -> bool:
