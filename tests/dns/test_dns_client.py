@@ -1,4 +1,4 @@
-"""The client against a real server on loopback: every sentence of issue 2 point 4 (library-traps N1 to N7)."""
+"""The client against a real server on loopback: every sentence of issue 2 point 4 (docs/library-traps.md N1 to N7)."""
 
 import time
 from collections.abc import Callable, Iterator

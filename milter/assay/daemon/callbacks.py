@@ -1,6 +1,6 @@
-"""pymilter callbacks: they translate, note and carry out; they decide nothing (architecture 1).
+"""pymilter callbacks: they translate, note and carry out; they decide nothing (docs/architecture.md).
 
-Three traps of the library shape this module (library-traps P1, P9, P10):
+Three traps of the library shape this module (docs/library-traps.md P1, P9, P10):
 
 * An exception in a no-reply callback becomes "no reply", and the MTA hangs; SystemExit even ends the process. So every
   callback catches everything, remembers the first fault in the session, and end of message answers tempfail for it.

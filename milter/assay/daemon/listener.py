@@ -44,8 +44,8 @@ def open_listener(address: SocketAddress, *, mode: int, group: str | None) -> so
     """Open, bind and listen.
 
     The descriptor is non-blocking: of the workers that wake up for one connection all but one find nothing, and
-    must not block in accept (library-traps P6). On TCP it has TCP_NODELAY, which accepted sockets inherit on Linux:
-    without it libmilter's small writes wait for the MTA's delayed ACK, some 40 ms for each message (P5).
+    must not block in accept (docs/library-traps.md P6). On TCP it has TCP_NODELAY, which accepted sockets inherit on
+    Linux: without it libmilter's small writes wait for the MTA's delayed ACK, some 40 ms for each message (P5).
 
     Args:
         address: where to listen.

@@ -1,6 +1,6 @@
 """What runs in a worker process: libmilter on the shared listening socket, and draining.
 
-libmilter's own stop (a signal or ``smfi_stop``) aborts open messages (library-traps P7), so it is never used: a
+libmilter's own stop (a signal or ``smfi_stop``) aborts open messages (docs/library-traps.md P7), so it is never used: a
 worker that is told to drain takes the listening descriptor out of libmilter's hands, waits until every connection
 that it accepted has ended, and exits (P12).
 """

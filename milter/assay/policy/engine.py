@@ -11,7 +11,7 @@ from assay.policy.verdict import Ground, Verdict
 from assay.results import DmarcResult, DmarcValue, Requested
 from assay.trace import RuleStep, Trace
 
-# DNS names a Requested; only this table turns it into something that we do (architecture 5).
+# DNS names a Requested; only this table turns it into something that we do (docs/architecture.md).
 _ASKED: Final = {
     Requested.NONE: Disposition.NONE,
     Requested.QUARANTINE: Disposition.QUARANTINE,

@@ -30,7 +30,7 @@ class Case:
 
 
 class Disposition(StrEnum):
-    """What we do with the message; DNS never names one, only a mapped ``Requested`` (architecture 5)."""
+    """What we do with the message; DNS never names one, only a mapped ``Requested`` (docs/architecture.md)."""
 
     NONE = "none"
     QUARANTINE = "quarantine"

@@ -114,7 +114,7 @@ def reply_lines(text: str) -> tuple[str, ...]:
     """Return the lines of an SMTP reply, as pymilter's ``setreply(code, enhanced, *lines)`` takes them.
 
     Each is printable ASCII and has its percent signs doubled: libmilter reads the text as a format, and pymilter raises
-    ValueError on an odd "%" (standards G.3.1, library-traps P13). Text beyond 32 lines is cut.
+    ValueError on an odd "%" (standards G.3.1, docs/library-traps.md P13). Text beyond 32 lines is cut.
 
     Returns:
         No line at all if nothing printable is left: the caller then takes a text of its own.

@@ -1,8 +1,8 @@
 """ARC chain validation (RFC 8617 5.2).
 
 dkimpy's ``ARC.verify`` is not used: it hashes the body of every message, asks for keys before it looks at the
-structure, has no ed25519, and answers None where the newest seal says cv=fail (library traps D10, D11, D13). Its
-test signer is our oracle.
+structure, has no ed25519, and answers None where the newest seal says cv=fail (docs/library-traps.md D10, D11,
+D13). Its test signer is our oracle.
 
 Where exceptions stop: as in :mod:`assay.verify.dkim`.
 """

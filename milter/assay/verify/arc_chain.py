@@ -2,7 +2,7 @@
 
 dkimpy's ``sorted_arc_headers`` is not used: it takes the first ``i=`` anywhere in a field, in any case, for the
 instance, drops fields that have none without a word, and ``verify_instance`` then looks for the literal text
-" i=N;" in the raw field (library traps D3, D12).
+" i=N;" in the raw field (docs/library-traps.md D3, D12).
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 dkimpy's key reader is not used: its ASN.1 parser lets AssertionError and IndexError escape, it ignores ``h=`` and
 ``t=s``, reads ``s=*:email`` as an unknown service, and verifies RSA in pure Python at ten times the price
-(library traps D4, D5, D9, D14).
+(docs/library-traps.md D4, D5, D9, D14).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The fields that carry a signature, read strictly: DKIM-Signature, ARC-Message-Signature, ARC-Seal.
 
 dkimpy's ``validate_signature_fields`` is not used: it reads the wall clock, lets ``rsa-sha1`` and a missing From
-through, checks ``bh=`` against ``b=``, and ``i=`` by its last octets (library traps D6, D7, D9).
+through, checks ``bh=`` against ``b=``, and ``i=`` by its last octets (docs/library-traps.md D6, D7, D9).
 """
 
 import re

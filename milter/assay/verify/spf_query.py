@@ -1,8 +1,8 @@
 """pyspf on our resolver: one check_host() of RFC 7208 4.
 
 pyspf evaluates the directives, one at a time (all, include, a, mx, ptr, exists), recurses into includes and turns
-errors into results. What it does wrongly is replaced (library-traps S1 to S6, and the notes at each method): the
-grammar, modifiers, macros, DNS, the clock and the order of work. Left alone, pyspf expands every macro of a record
+errors into results. What it does wrongly is replaced (docs/library-traps.md S1 to S6, and the notes at each method):
+the grammar, modifiers, macros, DNS, the clock and the order of work. Left alone, pyspf expands every macro of a record
 before it evaluates the first term: it asks DNS for terms that are never reached, and counts a redirect not taken.
 
 ip4 and ip6 do not go through pyspf: the grammar has read their networks already, and most terms in use are of these
