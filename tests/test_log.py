@@ -98,6 +98,17 @@ def test_the_line_of_a_message() -> None:
     )
 
 
+def test_the_line_of_a_message_that_was_not_read() -> None:
+    refused = Decision(
+        disposition=Disposition.REJECT, would=Disposition.REJECT, rule="header-too-large", reason="too many fields"
+    )
+    line = logged(lambda logger: logger.info("message", **message(results=None, decision=refused)))
+    assert line.startswith(
+        "queue_id=4F1C2 event=message client=192.0.2.25 mail_from=bounce.sender.example disposition=reject "
+        'rule=header-too-large reason="too many fields" ms=12.3 queries=7 '
+    )
+
+
 def test_the_line_of_a_message_in_json() -> None:
     found = json.loads(logged(lambda logger: logger.info("message", **message()), format="json"))
     time = found.pop("time")

@@ -125,15 +125,24 @@ def message_line(  # noqa: PLR0913 -- one value for each thing that the line sho
 
     Args:
         facts: of the message.
-        results: None for an exempt message.
+        results: None for a message that was not judged.
         decision: what is done; not shown for an exempt message.
         milliseconds: spent at end-of-message.
         queries: sent to the DNS or answered by its cache.
-        exempt: ``network`` or ``authenticated``; None for a message that was judged.
+        exempt: ``network`` or ``authenticated``; None for a message that is not exempt.
     """
     values: dict[str, object] = {"queue_id": facts.queue_id, "client": facts.client.address or "local"}
-    if results is None:
+    done: dict[str, object] = {
+        "disposition": decision.disposition,
+        "would": None if decision.would is decision.disposition else decision.would,
+        "rule": decision.rule,
+        "override": decision.override,
+        "reason": decision.reason,
+    }
+    if exempt is not None:
         values |= {"mail_from": _mail_from(facts, None), "exempt": exempt}
+    elif results is None:
+        values |= {"mail_from": _mail_from(facts, None)} | done
     else:
         dkim = [f"{result.value}:{result.sdid or '-'}" for result in results.dkim]
         values |= {
@@ -144,11 +153,7 @@ def message_line(  # noqa: PLR0913 -- one value for each thing that the line sho
             "arc": results.arc.value,
             "dmarc": results.dmarc.value,
             "requested": results.dmarc.requested,
-            "disposition": decision.disposition,
-            "would": None if decision.would is decision.disposition else decision.would,
-            "rule": decision.rule,
-            "override": decision.override,
-            "reason": decision.reason,
+            **done,
         }
     return values | {"ms": round(milliseconds, 1), "queries": queries}
 

@@ -12,7 +12,8 @@ from assay.daemon.facts_of import facts_of_file
 from assay.daemon.judge import Judgement, Settings, judge
 from assay.daemon.session import Context, OutOfOrderError, Session
 from assay.dns.zone import Zone
-from assay.policy.model import Mode
+from assay.limits import MAX_HEADER_FIELDS, MAX_HEADER_OCTETS
+from assay.policy.model import Disposition, Mode
 from assay.policy.policies import Policies
 from assay.results import DmarcValue, SpfValue
 from assay.trace import Query
@@ -302,6 +303,43 @@ def test_a_header_field_of_1_mib_is_judged() -> None:
     long = world.end([(b"From", b" " + b"(" * 1048576)])
     assert _dmarc(long) is DmarcValue.PERMERROR
     assert long.decision.disposition == "quarantine"
+
+
+FLOODS = {
+    "fields": [(b"a", b"")] * MAX_HEADER_FIELDS,
+    "octets": [(b"X", bytes(2**16))] * (MAX_HEADER_OCTETS // 2**16),
+}
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("client", ["192.0.2.10", "127.0.0.1"], ids=["a stranger", "an exempt client"])
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_header_that_is_too_large_is_refused_unread_by_whomever_and_the_next_message_works(
+    mode: Mode, client: str, flood: list[tuple[bytes, bytes]]
+) -> None:
+    networks = (ip_network("127.0.0.0/8"),)
+    world = World(Settings(policies=Policies.built_in(mode), exempt_networks=networks))
+    world.begin(client)
+    judgement = world.end(letter(b"a@good.example", *flood))
+    assert judgement.results is None
+    assert judgement.exempt is None
+    assert judgement.decision.disposition is judgement.decision.would is Disposition.REJECT
+    assert judgement.decision.rule == "header-too-large"
+    assert judgement.decision.reply is not None
+    assert (judgement.decision.reply.code, judgement.decision.reply.enhanced) == (552, "5.3.4")
+    assert judgement.answers == ()
+    assert (world.zone.asked, world.zone.prefetched) == ([], [])
+    world.mail()
+    assert world.end().decision.rule != "header-too-large"
+
+
+def test_of_a_header_that_is_too_large_only_so_much_is_kept() -> None:
+    world = World()
+    world.begin()
+    for _ in range(MAX_HEADER_FIELDS + 500):
+        world.session.header(b"X", b" y")
+    assert world.session._message is not None
+    assert len(world.session._message.headers) == MAX_HEADER_FIELDS + 1
 
 
 def test_a_message_in_a_file_is_judged_as_the_same_message_from_the_mta() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.domain import Domain
 from assay.facts import HeaderField
-from assay.limits import MAX_AUTHOR_DOMAINS, MAX_FROM_MAILBOXES, MAX_FROM_OCTETS
+from assay.limits import MAX_AUTHOR_DOMAINS, MAX_FROM_MAILBOXES, MAX_FROM_OCTETS, MAX_FROM_TOKENS
 from assay.message.author import Author, parse_author
 from assay.results import FromProblem
 from support.steps import steps
@@ -425,3 +425,9 @@ def test_what_a_sound_field_says_survives_another_mailbox(value: bytes) -> None:
 def test_work_grows_with_the_length_only(unit: bytes) -> None:
     few, many = (steps(partial(read, unit * count)) for count in (300, 3000))
     assert many <= 10 * few + 100
+
+
+@pytest.mark.parametrize(("more", "problem"), [(0, None), (1, FromProblem.UNPARSABLE)], ids=["as many", "one more"])
+def test_so_many_tokens_are_read(more: int, problem: FromProblem | None) -> None:
+    address = b"<a@brand.example>"  # of seven tokens
+    assert read(b"word " * (MAX_FROM_TOKENS - 7 + more) + address).problem is problem

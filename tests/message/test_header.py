@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.facts import HeaderField
-from assay.message.header import field_from_milter, indirect_signs, split_message, unfold
+from assay.limits import MAX_HEADER_FIELDS, MAX_HEADER_OCTETS
+from assay.message.header import HeaderSize, field_from_milter, indirect_signs, split_message, unfold
 from support.steps import steps
 
 
@@ -215,3 +216,27 @@ def test_work_grows_with_the_length_only(unit: bytes) -> None:
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b" ", b"\t", b"a"]), max_size=30).map(b"".join))
 def test_unfolding_is_one_pass(value: bytes) -> None:  # RFC 5322 2.2.3
     assert unfold(value) == re.sub(rb"\r\n(?=[ \t])", b"", value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        pytest.param([HeaderField(b"a", b"")] * MAX_HEADER_FIELDS, None, id="as many fields"),
+        pytest.param(
+            [HeaderField(b"a", b"")] * (MAX_HEADER_FIELDS + 1),
+            f"the header has more than {MAX_HEADER_FIELDS} fields",
+            id="one field more",
+        ),
+        pytest.param([HeaderField(b"abc", bytes(MAX_HEADER_OCTETS - 3))], None, id="as many octets"),
+        pytest.param(
+            [HeaderField(b"abc", bytes(MAX_HEADER_OCTETS - 2))],
+            f"the header has more than {MAX_HEADER_OCTETS} octets",
+            id="one octet more",
+        ),
+    ],
+)
+def test_what_is_too_large(fields: list[HeaderField], problem: str | None) -> None:
+    size = HeaderSize()
+    for each in fields:
+        size.add(each)
+    assert size.problem == problem

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.facts import HeaderField
-from assay.limits import MAX_AUTHSERV_ID_OCTETS
+from assay.limits import MAX_AUTHSERV_ID_OCTETS, MAX_ODD_AUTHSERV_ID_OCTETS
 from assay.stamp.removal import Removal, forged_fields
 from support.judged import HOSTILE
 
@@ -257,3 +257,21 @@ def test_any_legal_spelling_of_our_id_goes(before: str, form: str, upper: list[b
     name = "".join(char.upper() if up else char for char, up in zip("mx.receiver.example", upper, strict=True))
     value = (before + form.format(name) + after + "; dkim=pass").encode()
     assert forged_fields([HeaderField(AR, value)], OURS) == (Removal("Authentication-Results", 1),)
+
+
+@given(
+    st.text("a1.-_; \t", max_size=12).map(str.encode)
+    | st.sampled_from([b" mx.receiver.example 1;", b"\tMx.Receiver.Example;"])
+)
+def test_a_plain_id_is_read_as_the_grammar_reads_it(value: bytes) -> None:
+    # an empty comment changes nothing but takes the way through the tokens
+    plain, by_grammar = (bool(forged_fields([HeaderField(AR, text)], OURS)) for text in (value, b"()" + value))
+    assert plain == by_grammar
+
+
+def test_of_odd_ids_so_many_octets_are_read_and_plain_ones_always() -> None:
+    odd = HeaderField(AR, b" (" + b"x" * 2000 + b") other.example; dkim=pass")
+    plain = HeaderField(AR, b" other.example; dkim=pass")
+    read = MAX_ODD_AUTHSERV_ID_OCTETS // len(odd.value)
+    removals = forged_fields([plain, *[odd] * (read + 2), plain], OURS)
+    assert [removal.index for removal in removals] == [read + 3, read + 2]

@@ -11,9 +11,9 @@ from assay.answers import Answer, Resolver, RRType
 from assay.clock import Clock
 from assay.facts import Client, Envelope, MessageFacts
 from assay.message.author import parse_author
-from assay.message.header import indirect_signs
+from assay.message.header import HeaderSize, indirect_signs
 from assay.policy.engine import decide
-from assay.policy.model import Case, Decision, Disposition
+from assay.policy.model import Case, Decision, Disposition, Reply
 from assay.policy.policies import Policies
 from assay.results import AuthResults
 from assay.stamp.stamp import Stamp, make_exempt_stamp, make_stamp
@@ -58,13 +58,13 @@ class Judgement:
     """Everything that is known after the judging of one message.
 
     Attributes:
-        results: None for exempt mail, which is not judged.
+        results: None for mail that is not judged: it is exempt, or its header is too large.
         decision: what to do.
         hold: a quarantine is carried out by the MTA's hold queue; otherwise by the header field in ``stamp``.
         stamp: what to write into and to remove from the message.
         trace: every step, in order.
         answers: every answer of the DNS that was used, each question once: enough to judge the message again.
-        exempt: why it was not judged, None if it was.
+        exempt: why it is let in unjudged, None if it is not.
     """
 
     results: AuthResults | None
@@ -105,6 +105,9 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
         The judgement. Bad mail and a failing DNS are values in it; an exception is a fault of ours, and the caller
         defers the message.
     """
+    too_large = _header_problem(facts)
+    if too_large is not None:
+        return _refused(too_large)
     exempt = exemption(facts.client, facts.envelope, settings)
     if exempt is not None:
         return Judgement(
@@ -148,6 +151,28 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
         trace=tuple(trace),
         answers=tuple(step for step in trace if isinstance(step, Query)),
     )
+
+
+def _header_problem(facts: MessageFacts) -> str | None:
+    size = HeaderSize()
+    for each in facts.headers:
+        size.add(each)
+    return size.problem
+
+
+def _refused(problem: str) -> Judgement:
+    """Refuse a message whose header is not read, whatever the mode, and exempt mail too.
+
+    Unread it cannot be let in: fields that claim to be ours would stay in it.
+    """
+    decision = Decision(
+        disposition=Disposition.REJECT,
+        would=Disposition.REJECT,
+        rule="header-too-large",
+        reason=problem,
+        reply=Reply(552, "5.3.4", problem),  # RFC 3463 3.4: message too big for system
+    )
+    return Judgement(results=None, decision=decision, hold=False, stamp=Stamp(), trace=(), answers=())
 
 
 class _Traced:

@@ -16,7 +16,7 @@ from assay.dns.reserved import ReservedResolver
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
-from assay.message.header import field_from_milter
+from assay.message.header import HeaderSize, field_from_milter
 from assay.trace import Trace
 from assay.verify.demands import body_hash_specs, key_names, policy_names
 from assay.verify.spf import verify_spf
@@ -57,6 +57,7 @@ class _Message:
     resolver: Resolver
     exempt: Exempt | None = None
     headers: list[HeaderField] = field(default_factory=list)
+    header_size: HeaderSize = field(default_factory=HeaderSize)
     hasher: BodyHasher | None = None
     early_spf: Future[None] | None = None
     fault: BaseException | None = None
@@ -120,13 +121,20 @@ class Session:
         )
 
     def header(self, name: bytes, value: bytes) -> None:
-        """Note a header field as the MTA hands it over."""
-        self._open().headers.append(field_from_milter(name, value))
+        """Note a header field as the MTA hands it over.
+
+        Of a header that is too large, for which the judge refuses the message, no more is kept than shows it.
+        """
+        message = self._open()
+        if message.header_size.problem is None:
+            noted = field_from_milter(name, value)
+            message.header_size.add(noted)
+            message.headers.append(noted)
 
     def end_of_headers(self) -> None:
         """Learn which body hashes are wanted, and start every look-up whose name is known by now."""
         message = self._open()
-        if message.exempt is not None:
+        if message.exempt is not None or message.header_size.problem is not None:
             return
         options = self._context.settings.options
         specs = body_hash_specs(message.headers, options)

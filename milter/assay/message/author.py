@@ -24,13 +24,13 @@ is a mailbox list to its last token, or it is unusable. Departures from the gram
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import assert_never
 
 from assay.domain import Domain
 from assay.errors import DomainError
 from assay.facts import HeaderField
-from assay.limits import MAX_AUTHOR_DOMAINS, MAX_FROM_MAILBOXES, MAX_FROM_OCTETS
+from assay.limits import MAX_AUTHOR_DOMAINS, MAX_FROM_MAILBOXES, MAX_FROM_OCTETS, MAX_FROM_TOKENS
 from assay.message.lexer import ATOM, LexError, Token, TokenKind, tokenize
 from assay.message.literal import is_address_literal
 from assay.results import FromProblem
@@ -108,9 +108,11 @@ class _MailboxList:
         if _SPLIT_CHARACTER.search(value):
             self._check_charset(value)
         try:
-            self._tokens = tuple(tokenize(value, _WORD))
+            self._tokens = tuple(islice(tokenize(value, _WORD), MAX_FROM_TOKENS + 1))
         except LexError:
             raise _Unparsable from None
+        if len(self._tokens) > MAX_FROM_TOKENS:
+            raise _Unparsable
 
     def read(self) -> list[Domain | None]:
         """Return the domain of each mailbox, None for one that has no usable domain; empty only for empty groups.

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from assay.facts import HeaderField
+from assay.limits import MAX_HEADER_FIELDS, MAX_HEADER_OCTETS
 
 # RFC 5322 3.6.8: printable, no colon; Postfix and RFC 5322 4.5 allow white space before the colon.
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]++)[ \t]*+:")
@@ -35,10 +36,32 @@ def field_from_milter(name: bytes, value: bytes) -> HeaderField:
     return HeaderField(name, value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
 
 
+class HeaderSize:
+    """Counts the header fields of one message against what is read of a header."""
+
+    def __init__(self) -> None:
+        self._fields = 0
+        self._octets = 0
+
+    def add(self, field: HeaderField) -> None:
+        """Count a field."""
+        self._fields += 1
+        self._octets += len(field.name) + len(field.value)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the header is too large to be read; None if it is not."""
+        if self._fields > MAX_HEADER_FIELDS:
+            return f"the header has more than {MAX_HEADER_FIELDS} fields"
+        if self._octets > MAX_HEADER_OCTETS:
+            return f"the header has more than {MAX_HEADER_OCTETS} octets"
+        return None
+
+
 def indirect_signs(headers: Iterable[HeaderField]) -> tuple[str, ...]:
     """Name the fields of :data:`INDIRECT_SIGNS` that are present, in that order and spelling.
 
-    They are signs, never evidence: anybody can write them (architecture 8.10).
+    They are signs, never evidence: anybody can write them.
     """
     present = {field.name.strip().lower() for field in headers}
     return tuple(sign for sign in INDIRECT_SIGNS if sign.lower().encode() in present)

@@ -14,12 +14,14 @@ from typing import Final
 from assay.domain import Domain
 from assay.errors import DomainError
 from assay.facts import HeaderField
-from assay.limits import MAX_AUTHSERV_ID_OCTETS
+from assay.limits import MAX_AUTHSERV_ID_OCTETS, MAX_ODD_AUTHSERV_ID_OCTETS
 from assay.message.header import unfold
 from assay.message.lexer import RESULT_WORD, LexError, Token, TokenKind, tokenize
 
 _NAME: Final = b"authentication-results"
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# How nearly every field begins; what it matches reads the same token by token.
+_PLAIN_BEGINNING: Final = re.compile(rb"[ \t]*+([A-Za-z0-9._-]++)[ \t]*+(?:1[ \t]*+)?;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def forged_fields(
 
     These are: every Authentication-Results field whose authserv-id is one of ours however it is written, whose
     authserv-id cannot be read, whose version is not 1 or that holds control characters; and every field that only we
-    may write.
+    may write. Of ids that are no plain name only the first :data:`~assay.limits.MAX_ODD_AUTHSERV_ID_OCTETS` octets of
+    a message are read.
 
     Args:
         headers: as received, the topmost first.
@@ -54,6 +57,7 @@ def forged_fields(
         deletion and for one that does not (standards G.5.4, CVE-2022-48521).
     """
     ours = frozenset(filter(None, map(_normal, own_ids)))
+    reader = _Reader(ours)
     private = {name.strip().lower().encode("ascii", "replace") for name in own_fields}
     seen: dict[bytes, int] = {}
     removals: list[Removal] = []
@@ -62,29 +66,49 @@ def forged_fields(
         index = seen[spelling] = seen.get(spelling, 0) + 1
         # White space before the colon is not part of the name (RFC 5322 4.5.8); Postfix drops it, others may not.
         name = spelling.strip()
-        if name in private or (name == _NAME and _is_doubtful(field.value, ours)):
+        if name in private or (name == _NAME and reader.is_doubtful(field.value)):
             removals.append(Removal(field.name.decode("ascii"), index))
     return tuple(reversed(removals))
 
 
-def _is_doubtful(value: bytes, ours: frozenset[str]) -> bool:
-    """Whether anybody could take this field for ours, or it is too odd to tell."""
-    if _CONTROL.search(unfold(value)):
-        # Bare CR and LF may start a new line for somebody; a milter never sees what follows a NUL (standards G.5.6).
-        return True
-    beginning = value[:MAX_AUTHSERV_ID_OCTETS]
-    authserv_id = _read_authserv_id(beginning)
-    if not authserv_id:
-        return True
-    # What a reader without a grammar takes for the id, and what we take for it.
-    surface = unfold(beginning.partition(b";")[0] + b" " + authserv_id).decode("utf-8", "surrogateescape")
-    if "=?" in surface or not surface.replace("\t", " ").isprintable():
-        # Encoded words, which some readers decode first; invisible characters; octets that are no UTF-8.
-        return True
-    name = _normal(authserv_id.decode("utf-8", "surrogateescape"))
-    if name in ours or not name.isascii():
-        return True
-    return any(_mentions(unicodedata.normalize("NFKC", surface).casefold(), own) for own in ours)
+@dataclass(slots=True)
+class _Reader:
+    """Reads the beginnings of the Authentication-Results fields of one message.
+
+    Attributes:
+        ours: our authserv-ids, as :func:`_normal` gives them.
+        left: octets of odd beginnings that may still be read.
+    """
+
+    ours: frozenset[str]
+    left: int = MAX_ODD_AUTHSERV_ID_OCTETS
+
+    def is_doubtful(self, value: bytes) -> bool:
+        """Whether anybody could take this field for ours, or it is too odd to tell."""
+        if _CONTROL.search(unfold(value)):
+            # Bare CR and LF start a new line for some; what follows a NUL a milter never sees (standards G.5.6).
+            return True
+        beginning = value[:MAX_AUTHSERV_ID_OCTETS]
+        authserv_id = self._authserv_id(beginning)
+        if not authserv_id:
+            return True
+        # What a reader without a grammar takes for the id, and what we take for it.
+        surface = unfold(beginning.partition(b";")[0] + b" " + authserv_id).decode("utf-8", "surrogateescape")
+        if "=?" in surface or not surface.replace("\t", " ").isprintable():
+            # Encoded words, which some readers decode first; invisible characters; octets that are no UTF-8.
+            return True
+        name = _normal(authserv_id.decode("utf-8", "surrogateescape"))
+        if name in self.ours or not name.isascii():
+            return True
+        return any(_mentions(unicodedata.normalize("NFKC", surface).casefold(), own) for own in self.ours)
+
+    def _authserv_id(self, beginning: bytes) -> bytes:
+        """Read the id; empty for what cannot be read, and for what is odd where too much was odd before it."""
+        plain = _PLAIN_BEGINNING.match(beginning)
+        if plain:
+            return plain[1]
+        self.left -= len(beginning)
+        return b"" if self.left < 0 else _read_authserv_id(beginning)
 
 
 def _normal(authserv_id: str) -> str:
