@@ -92,6 +92,34 @@ def test_a_fault_of_ours_ends_with_75_since_the_daemon_would_defer_the_message(
     assert "planted by a test" in line
 
 
+def test_both_ways_to_the_organizational_domain_are_shown(site: Path) -> None:
+    (site / "message.eml").write_bytes(MESSAGE.replace(b"good", b"news.good"))
+    (site / "assay.toml").write_text("[dmarc]\nshadow = true\n")
+    output = check(site).output
+    assert "DMARC     pass from=news.good.example" in output
+    steps = (
+        "organizational domain of news.good.example is good.example: by the list of public suffixes",
+        "record for news.good.example: _dmarc.news.good.example: no record",
+        "record for news.good.example: _dmarc.good.example: record",
+        "spf good.example is aligned with news.good.example: both have the same organizational domain",
+    )
+    lines = [f"shadow    {step}" for step in steps] + ["SHADOW    pass psl from=news.good.example: spf proves"]
+    places = [output.index(line) for line in lines]
+    assert places == sorted(places)
+    assert places[0] > output.index("DMARC     pass")
+    assert output.count("DMARC     pass") == 1
+    shadow = json.loads(check(site, "--json").output)["shadow"]
+    assert (shadow["value"], shadow["discovery"]) == ("pass", "psl")
+
+
+def test_what_the_guard_did_is_shown(site: Path) -> None:
+    (site / "zone").write_text(ZONE + '_dmarc TXT "v=DMARC1; p=reject"\nvictim A 192.0.2.1\n')
+    (site / "message.eml").write_bytes(MESSAGE.replace(b"good", b"victim"))
+    result = check(site)
+    assert result.exit_code == 1
+    assert "dmarc     organizational domain of victim.example is victim.example: example is a public" in result.output
+
+
 def test_exempt_mail_ends_with_0_and_says_so(site: Path) -> None:
     result = check(site, ip="127.0.0.1")
     assert result.exit_code == 0

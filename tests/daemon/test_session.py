@@ -15,8 +15,9 @@ from assay.dns.zone import Zone
 from assay.limits import MAX_HEADER_FIELDS, MAX_HEADER_OCTETS
 from assay.policy.model import Disposition, Mode
 from assay.policy.policies import Policies
-from assay.results import DmarcValue, SpfValue
+from assay.results import Discovery, DmarcValue, SpfValue
 from assay.trace import Query
+from assay.verify.options import DmarcOptions
 from support.conversation import RECEIVER, ZONE, letter
 
 NOW = 1_700_000_000.0
@@ -239,6 +240,16 @@ def test_keys_and_walk_are_asked_for_at_end_of_headers() -> None:
         world.session.header(name, value)
     world.session.end_of_headers()
     assert world.zone.prefetched == [b"sel._domainkey.good.example", b"_dmarc.good.example", b"_dmarc.example"]
+
+
+def test_by_the_list_of_suffixes_two_names_are_asked_for_and_those_of_the_shadow_after_them() -> None:
+    for shadow, more in (False, []), (True, [b"_dmarc.b.good.example", b"_dmarc.example"]):
+        dmarc = DmarcOptions(organizational_domain=Discovery.PSL, shadow=shadow)
+        world = World(Settings(policies=Policies.built_in(Mode.ENFORCE), dmarc=dmarc))
+        world.begin()
+        world.session.header(b"From", b" a@a.b.good.example")
+        world.session.end_of_headers()
+        assert world.zone.prefetched == [b"_dmarc.a.b.good.example", b"_dmarc.good.example", *more]
 
 
 def test_exempt_mail_costs_no_query_and_no_hash() -> None:

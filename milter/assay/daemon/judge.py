@@ -10,14 +10,14 @@ from ipaddress import IPv4Network, IPv6Network
 from assay.answers import Answer, Resolver, RRType
 from assay.clock import Clock
 from assay.facts import Client, Envelope, MessageFacts
-from assay.message.author import parse_author
+from assay.message.author import Author, parse_author
 from assay.message.header import HeaderSize, indirect_signs
 from assay.policy.engine import decide
 from assay.policy.model import Case, Decision, Disposition, Reply
 from assay.policy.policies import Policies
-from assay.results import AuthResults
+from assay.results import AuthResults, DmarcResult, DmarcValue
 from assay.stamp.stamp import Stamp, make_exempt_stamp, make_stamp
-from assay.trace import Query, Step, Trace
+from assay.trace import DmarcDone, Query, ShadowDone, Step, Trace
 from assay.verify.arc import verify_arc
 from assay.verify.dkim import verify_dkim
 from assay.verify.dmarc import verify_dmarc
@@ -65,6 +65,7 @@ class Judgement:
         trace: every step, in order.
         answers: every answer of the DNS that was used, each question once: enough to judge the message again.
         exempt: why it is let in unjudged, None if it is not.
+        shadow: what DMARC says the other way; None if that was not asked for. Nothing else depends on it.
     """
 
     results: AuthResults | None
@@ -74,6 +75,7 @@ class Judgement:
     trace: tuple[Step, ...]
     answers: tuple[Query, ...]
     exempt: Exempt | None = None
+    shadow: DmarcResult | None = None
 
 
 def exemption(client: Client, envelope: Envelope, settings: Settings) -> Exempt | None:
@@ -137,17 +139,23 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
     results = AuthResults(spf=spf, dkim=dkim, arc=arc, dmarc=dmarc)
     case = Case(results=results, client=facts.client, indirect_signs=indirect_signs(facts.headers))
     decision = decide(case, settings.policies, trace)
+    stamp = make_stamp(
+        facts,
+        results,
+        decision,
+        own_ids=settings.own_ids,
+        own_fields=settings.policies.quarantine_fields(),
+    )
+    shadow = None
+    if settings.dmarc.shadow:
+        # last, so that what it asks takes nothing from what the verdict needed
+        shadow = _shadow(author, results, traced, settings.dmarc.of_shadow(), trace)
     return Judgement(
         results=results,
         decision=decision,
         hold=decision.disposition is Disposition.QUARANTINE and decision.quarantine_field is None,
-        stamp=make_stamp(
-            facts,
-            results,
-            decision,
-            own_ids=settings.own_ids,
-            own_fields=settings.policies.quarantine_fields(),
-        ),
+        stamp=stamp,
+        shadow=shadow,
         trace=tuple(trace),
         answers=tuple(step for step in trace if isinstance(step, Query)),
     )
@@ -173,6 +181,21 @@ def _refused(problem: str) -> Judgement:
         reply=Reply(552, "5.3.4", problem),  # RFC 3463 3.4: message too big for system
     )
     return Judgement(results=None, decision=decision, hold=False, stamp=Stamp(), trace=(), answers=())
+
+
+def _shadow(
+    author: Author, results: AuthResults, resolver: Resolver, options: DmarcOptions, trace: Trace
+) -> DmarcResult:
+    """Evaluate DMARC the other way, to compare."""
+    steps = Trace()
+    try:
+        result = verify_dmarc(author, results.spf, results.dkim, resolver, options, steps)
+    except Exception as fault:  # noqa: BLE001 - a mere comparison must not cost the message its verdict
+        result = DmarcResult(
+            value=DmarcValue.TEMPERROR, reason=f"a fault of ours: {fault!r}", discovery=options.organizational_domain
+        )
+    trace.add(ShadowDone(result, tuple(step for step in steps if not isinstance(step, DmarcDone))))
+    return result
 
 
 class _Traced:

@@ -12,6 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from assay.answers import Resolver, RRType
 from assay.clock import Clock
 from assay.daemon.judge import Exempt, Judgement, Settings, exemption, judge
+from assay.daemon.shadow import ShadowTally
 from assay.dns.reserved import ReservedResolver
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.log import get_logger, message_line
@@ -35,6 +36,7 @@ class Context:
         clock: the wall clock, for judgements.
         authserv_id: as configured; None takes the host name that the MTA sends.
         host_name: of this machine, where the MTA sends none.
+        shadow: counts, for all sessions of the worker.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class Context:
     clock: Clock
     authserv_id: str | None
     host_name: str
+    shadow: ShadowTally = field(default_factory=ShadowTally)
 
 
 class OutOfOrderError(Exception):
@@ -180,6 +183,7 @@ class Session:
                 queries=len(judgement.answers),
                 exempt=judgement.exempt,
             ),
+            **self._context.shadow.count(judgement),
         )
         return judgement
 
