@@ -70,6 +70,7 @@ def verify_dmarc(  # noqa: PLR0913 - what SPF and DKIM found, besides what every
     evaluation = _Evaluation(
         passed=_identifiers(spf, SpfValue.PASS, dkim, DkimValue.PASS),
         unknown=_identifiers(spf, SpfValue.TEMPERROR, dkim, DkimValue.TEMPERROR),
+        discovery=options.organizational_domain,
         finder=_finder(resolver, options, trace),
         resolver=resolver,
         trace=trace,
@@ -82,7 +83,6 @@ def verify_dmarc(  # noqa: PLR0913 - what SPF and DKIM found, besides what every
         result = DmarcResult(value=DmarcValue.NONE, reason="From names no domain that could have a policy")
     else:
         result = _combine([evaluation.of(domain) for domain in author.domains])
-        result = replace(result, discovery=options.organizational_domain)
     trace.add(DmarcDone(result))
     return result
 
@@ -203,12 +203,13 @@ class _Evaluation:
     Attributes:
         passed: the authenticated identifiers.
         unknown: those whose authentication could not be told (temperror).
-        finder: of record and organizational domain.
+        discovery: which way ``finder`` finds record and organizational domain.
         compared: domains whose organizational domain was looked for, to bound the work (C.4.5).
     """
 
     passed: tuple[Identifier, ...]
     unknown: tuple[Identifier, ...]
+    discovery: Discovery
     finder: Finder
     resolver: Resolver
     trace: Trace
@@ -218,14 +219,17 @@ class _Evaluation:
         """Return the result for one author domain."""
         policy = self._discover(author_domain)
         result = policy if isinstance(policy, DmarcResult) else self._judge(policy)
-        return replace(result, organizational_domain=self.finder.known_organization(author_domain))
+        organization = self.finder.known_organization(author_domain)
+        return result if organization is None else replace(result, organizational_domain=organization)
 
     def _discover(self, author_domain: Domain) -> _Policy | DmarcResult:
         """Find the policy record (C.3); a result in place of a policy is final."""
         discovered = self.finder.discover(author_domain)
         if isinstance(discovered, Undiscovered):
             value = DmarcValue.NONE if discovered.settled else DmarcValue.TEMPERROR
-            return DmarcResult(value=value, reason=discovered.reason, author_domain=author_domain)
+            return DmarcResult(
+                value=value, reason=discovered.reason, author_domain=author_domain, discovery=self.discovery
+            )
         return self._policy(author_domain, discovered.domain, discovered.record, settled=discovered.settled)
 
     def _policy(
@@ -233,7 +237,12 @@ class _Evaluation:
     ) -> _Policy | DmarcResult:
         """Take a record as the policy, unless it is unusable (C.1.8)."""
         base = DmarcResult(
-            value=DmarcValue.NONE, reason="", author_domain=author_domain, record=record, policy_domain=domain
+            value=DmarcValue.NONE,
+            reason="",
+            author_domain=author_domain,
+            record=record,
+            policy_domain=domain,
+            discovery=self.discovery,
         )
         if record.invalid is None and record.p is not None:
             published = self._published(author_domain, domain, record, record.p)

@@ -71,6 +71,7 @@ class Walker:
     trace: Trace
     guard: PublicSuffixes | None = None
     _records: PolicyRecords = field(init=False)
+    _suffixes: dict[Domain, bool] = field(init=False, default_factory=dict)
     _guarded: dict[tuple[Domain, Domain], Domain] = field(init=False, default_factory=dict)
     _walks: dict[Domain, Walk] = field(init=False, default_factory=dict)
     _traced: set[tuple[Domain, Domain]] = field(init=False, default_factory=set)
@@ -191,17 +192,22 @@ class Walker:
 
     def _narrow(self, organization: Domain | None, start: Domain, name: Domain, psd: Psd | None) -> Domain | None:
         """Do as :func:`_narrow`, with the guard (C.5)."""
-        if self.guard is None or organization is not None or psd is not Psd.UNKNOWN:
+        guard = self.guard
+        if guard is None or organization is not None or psd is not Psd.UNKNOWN or not self._is_suffix(name, guard):
             return _narrow(organization, start, name, psd)
         key = (start, name)
         if key not in self._guarded:
-            guarded = name
-            if is_public_suffix(name, self.guard):
-                guarded = organization_of(start, self.guard)
-                reason = f"{name} is a public suffix, which a record without psd makes no organizational domain"
-                self.trace.add(OrganizationStep(start, guarded, reason))
-            self._guarded[key] = guarded
+            guarded = self._guarded[key] = organization_of(start, guard)
+            reason = f"{name} is a public suffix, which a record without psd makes no organizational domain"
+            self.trace.add(OrganizationStep(start, guarded, reason))
         return self._guarded[key]
+
+    def _is_suffix(self, name: Domain, guard: PublicSuffixes) -> bool:
+        """Ask the list, once for each name."""
+        known = self._suffixes.get(name)
+        if known is None:
+            known = self._suffixes[name] = is_public_suffix(name, guard)
+        return known
 
 
 def walk_names(domain: Domain) -> tuple[bytes, ...]:
