@@ -1,5 +1,6 @@
 """The wire codec, with dnspython as the oracle (RFC 1035 4, RFC 6891)."""
 
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 import dns.edns
@@ -36,6 +37,7 @@ from assay.dns.wire import (
     is_truncated,
     parse_response,
 )
+from support.steps import steps
 
 IN = dns.rdataclass.IN
 NAME = b"\x03www\x07example\x00"
@@ -269,9 +271,40 @@ def test_the_work_for_hostile_compression_is_linear() -> None:
     packet = chained(100)
     owner = packet[-14:-12]
     row = owner + b"\x00\x10\x00\x01\x00\x00\x01\x2c\x00\x02\x01x"
-    count = 4000
+    count = 400
     response = parse_response(packet[:6] + (2 + count).to_bytes(2) + packet[8:] + row * count)
     assert {entry.owner for entry in response.answers} == {NAME}
+
+
+def _answers(count: int, rest: bytes) -> bytes:
+    """Give a response with this many answers, each of which is ``rest``."""
+    return HEADER[:6] + count.to_bytes(2) + HEADER[8:] + QUESTION + rest * count
+
+
+_TXT = b"\x00\x10\x00\x01\x00\x00\x01\x2c"
+_FLOODS = {
+    "records": _answers(4600, b"\xc0\x0c" + _TXT + b"\x00\x01\x00"),
+    "strings of one record": _answers(1, b"\xc0\x0c" + _TXT + b"\xfd\xe8" + bytes(65000)),
+    "strings of many records": _answers(100, b"\xc0\x0c" + _TXT + b"\x02\x00" + bytes(512)),
+    "labels": _answers(240, b"\x01a" * 123 + b"\x00" + _TXT + b"\x00\x01\x00"),
+    "records of the authority": _answers(0, b"")[:8]
+    + b"\x0b\xb8\x00\x00"
+    + QUESTION
+    + (b"\0" + _TXT + bytes(2)) * 3000,
+}
+
+
+@pytest.mark.parametrize("packet", _FLOODS.values(), ids=_FLOODS)
+def test_an_answer_of_thousands_of_parts_is_read_to_a_bound(packet: bytes) -> None:
+    assert len(packet) < 65536
+    with pytest.raises(WireError, match="more than 1024"):
+        parse_response(packet)
+
+    def work() -> None:
+        with suppress(WireError):
+            parse_response(packet)
+
+    assert steps(work) < 15_000
 
 
 def test_a_ttl_with_the_highest_bit_counts_as_zero() -> None:  # RFC 2181 8

@@ -25,6 +25,11 @@ EDNS_PAYLOAD: Final = 1232
 _MAX_POINTERS: Final = 127
 """Compression pointers in one name: it has at most 127 labels, and a pointer is only of use after a label."""
 
+_MAX_PARTS: Final = 1024
+"""Records, names, labels and character-strings in one answer. Real ones have a few hundred: 40 addresses, 100 TXT
+records of two strings. A packet of 64 KiB holds up to 65,000, each the work of a microsecond, and for 150 questions of
+a message its sender may choose the answer."""
+
 _POINTER: Final = 0xC0
 """RFC 1035 4.1.4: the two highest bits of a length octet mark a pointer."""
 
@@ -158,7 +163,7 @@ def parse_response(packet: bytes) -> Response:
 
     Raises:
         WireError: it is malformed, anywhere in any section, or truncated, or a record of the answer is not of class
-            IN.
+            IN, or it holds more parts than an answer that anybody means.
     """
     if len(packet) < _HEADER.size:
         raise WireError("shorter than a header")
@@ -188,7 +193,14 @@ class _Reader:
     def __init__(self, packet: bytes) -> None:
         self.packet = packet
         self.at = _HEADER.size
+        self._parts = 0
         self._names: dict[int, bytes] = {}
+
+    def count(self, parts: int) -> None:
+        """Note that so many parts were read, and stop at too many."""
+        self._parts += parts
+        if self._parts > _MAX_PARTS:
+            raise WireError(f"more than {_MAX_PARTS} records, names, labels and strings")
 
     def skip(self, count: int) -> None:
         self.at += count
@@ -223,6 +235,7 @@ class _Reader:
 
     def _fixed_at(self) -> tuple[int, int, int, int]:
         start = self.at
+        self.count(1)
         self.skip(_FIXED.size)
         rtype, rdclass, ttl, length = _FIXED.unpack_from(self.packet, start)
         return rtype, rdclass, ttl, length
@@ -232,6 +245,8 @@ class _Reader:
         if decode is not None:
             return decode(self.packet[start:end])
         match rtype:
+            case RType.TXT:
+                return self._joined_strings(start, end)
             case RType.CNAME | RType.DNAME:
                 return self._last_name(start, end)
             case RType.PTR:
@@ -289,6 +304,7 @@ class _Reader:
                 target = int.from_bytes(packet[at : at + 2]) & 0x3FFF
                 if target >= start or at + 2 > len(packet):
                     raise WireError("a compression pointer that does not lead backwards")
+                self.count(1 + len(pieces))
                 return pieces, at + 2, target
             if not 0 < length <= MAX_LABEL_OCTETS or end > len(packet):
                 raise WireError("a name that is cut off or has an unknown kind of label")
@@ -296,7 +312,26 @@ class _Reader:
                 raise WireError("a name over 255 octets")
             pieces.append(packet[at:end])
             at = end
+        self.count(1 + len(pieces))
         return pieces, at + 1, None
+
+    def _joined_strings(self, start: int, end: int) -> bytes:
+        """Join the character-strings of a TXT record without separator (RFC 1035 3.3.14; standards A.2 step 3)."""
+        packet = self.packet
+        if start == end:
+            raise WireError("TXT without a character-string")
+        if packet[start] == end - start - 1:  # one string, as nearly always
+            return packet[start + 1 : end]
+        strings = []
+        at = start
+        while at < end:
+            after = at + 1 + packet[at]
+            if after > end:
+                raise WireError("a character-string that is cut off")
+            self.count(1)
+            strings.append(packet[at + 1 : after])
+            at = after
+        return b"".join(strings)
 
 
 def _ipv4(data: bytes) -> IPv4Address:
@@ -311,26 +346,7 @@ def _ipv6(data: bytes) -> IPv6Address:
     return IPv6Address(data)
 
 
-def _join_strings(data: bytes) -> bytes:
-    """Join the character-strings of a TXT record without separator (RFC 1035 3.3.14; standards A.2 step 3)."""
-    if not data:
-        raise WireError("TXT without a character-string")
-    length = data[0]
-    if length == len(data) - 1:  # one string, as nearly always
-        return data[1:]
-    strings = []
-    at = 0
-    while at < len(data):
-        end = at + 1 + data[at]
-        if end > len(data):
-            raise WireError("a character-string that is cut off")
-        strings.append(data[at + 1 : end])
-        at = end
-    return b"".join(strings)
-
-
 _DECODE: Final[dict[int, Callable[[bytes], Record]]] = {
-    RType.TXT: _join_strings,
     RType.A: _ipv4,
     RType.AAAA: _ipv6,
 }
