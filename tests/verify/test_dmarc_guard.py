@@ -237,7 +237,16 @@ def test_where_a_psd_tag_ends_the_walk_the_list_is_not_asked(tag: str) -> None:
     assert evaluation.result.value is PASS
 
 
-LABELS = st.lists(st.sampled_from("ab"), max_size=3)
+def test_a_listed_name_of_more_labels_than_any_suffix_widens_nothing() -> None:
+    author = "a.b.c.d.e.f.g.shop.example"
+    options = DmarcOptions(suffixes=Suffixes(author))
+    result = evaluate(author, {author: policy("p=reject")}, dkim=[dkim("shop.example")], options=options).result
+    assert result.value is FAIL
+    assert result.organizational_domain == Domain.parse(author)
+
+
+# Walks of all lengths: a jump of eight labels, and names of more labels than the list knows.
+LABELS = st.lists(st.sampled_from("ab"), max_size=3) | st.lists(st.just("a"), min_size=6, max_size=9)
 NAMES = LABELS.map(lambda labels: ".".join([*labels, "c"]))
 TAGS = st.sampled_from(["p=none", "p=reject", "p=reject; adkim=s", "p=none; psd=n", "p=reject; sp=none; psd=y"])
 ANSWERS: st.SearchStrategy[Answer] = st.one_of(TAGS.map(policy), st.just(SERVFAIL))

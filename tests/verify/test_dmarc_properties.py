@@ -84,8 +84,10 @@ def organization(start: str, world: World, guard: frozenset[str] | None) -> str:
             return suffix(start, len(name.split(".")) + 1)
     if not seen:
         return start
-    last = seen[-1][0]
-    return registered(start, guard) if guard is not None and ("." not in last or last in guard) else last
+    last, record = seen[-1]
+    suffixes = {name for name in guard or () if name.count(".") < 8} | {last.rpartition(".")[2]}
+    guarded = guard is not None and record.psd == "u" and last in suffixes
+    return registered(start, guard or frozenset()) if guarded else last
 
 
 def reference(mail: "Mail", world: World) -> tuple[DmarcValue, str | None]:

@@ -26,8 +26,12 @@ class NoSuffixes:
 
 
 def is_public_suffix(domain: Domain, suffixes: PublicSuffixes) -> bool:
-    """Whether others register names below ``domain``: it is a single label, or the list says so."""
-    return "." not in domain.name or suffixes.is_public_suffix(domain)
+    """Whether others register names below ``domain``: it is a single label, or the list says so.
+
+    A name of more than ``MAX_SUFFIX_LABELS`` is none, here and in :func:`organization_of` alike.
+    """
+    dots = domain.name.count(".")
+    return dots == 0 or (dots < MAX_SUFFIX_LABELS and suffixes.is_public_suffix(domain))
 
 
 def organization_of(domain: Domain, suffixes: PublicSuffixes) -> Domain:
@@ -36,8 +40,8 @@ def organization_of(domain: Domain, suffixes: PublicSuffixes) -> Domain:
     A public suffix itself is its own organizational domain; RFC 7489 leaves that open.
     """
     labels = len(domain.labels)
-    # The longest suffix counts (RFC 7489 3.2, step 3). No rule has more labels than this.
-    for count in range(min(labels, MAX_SUFFIX_LABELS), 1, -1):
-        if suffixes.is_public_suffix(domain.suffix(count)):
-            return domain.suffix(min(count + 1, labels))
-    return domain.suffix(min(2, labels))
+    count = min(labels, MAX_SUFFIX_LABELS)
+    # The longest suffix counts (RFC 7489 3.2, step 3); at the latest it is the top-level domain.
+    while not is_public_suffix(domain.suffix(count), suffixes):
+        count -= 1
+    return domain.suffix(min(count + 1, labels))
