@@ -15,11 +15,11 @@ MAX_SIGNATURES: Final = 10
 """DKIM signatures verified per message; more are reported unread (RFC 6376 6.1 allows a limit)."""
 
 MAX_HEADER_FIELDS: Final = 10_000
-"""Header fields of one message; one with more is refused. Real ones have under 300; filtering one field costs 4
+"""Header fields of one message; one with more is not read. Real ones have under 300; filtering one field costs 4
 microseconds in libmilter and pymilter alone, and each forged field that is removed 16 (local choice)."""
 
 MAX_HEADER_OCTETS: Final = 2 * 2**20
-"""Octets of names and values of all header fields; a message with more is refused. Exim takes 1 MiB in all, Sendmail 32
+"""Octets of names and values of all header fields; a message with more is not read. Exim takes 1 MiB in all, Sendmail 32
 KiB (local choice)."""
 
 MAX_ARC_SETS: Final = 50

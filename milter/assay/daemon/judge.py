@@ -13,7 +13,7 @@ from assay.facts import Client, Envelope, MessageFacts
 from assay.message.author import Author, parse_author
 from assay.message.header import HeaderSize, indirect_signs
 from assay.policy.engine import decide
-from assay.policy.model import Case, Decision, Disposition, Reply
+from assay.policy.model import Case, Decision, Disposition, Mode, Reply
 from assay.policy.policies import Policies
 from assay.results import AuthResults, DmarcResult, DmarcValue
 from assay.stamp.stamp import Stamp, make_exempt_stamp, make_stamp
@@ -107,9 +107,6 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
         The judgement. Bad mail and a failing DNS are values in it; an exception is a fault of ours, and the caller
         defers the message.
     """
-    too_large = _header_problem(facts)
-    if too_large is not None:
-        return _refused(too_large)
     exempt = exemption(facts.client, facts.envelope, settings)
     if exempt is not None:
         return Judgement(
@@ -118,16 +115,14 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
                 disposition=Disposition.NONE, would=Disposition.NONE, rule="exempt", reason=f"exempt: {exempt}"
             ),
             hold=False,
-            stamp=make_exempt_stamp(
-                facts.headers,
-                settings.own_ids | {facts.authserv_id},
-                own_fields=settings.policies.quarantine_fields(),
-                keep_results=settings.keep_results,
-            ),
+            stamp=_unstamped(facts, settings, keep_results=settings.keep_results),
             trace=(),
             answers=(),
             exempt=exempt,
         )
+    too_large = _header_problem(facts)
+    if too_large is not None:
+        return _unread(too_large, facts, settings)
     now = clock()
     trace = Trace()
     traced = _Traced(resolver, trace)
@@ -168,19 +163,33 @@ def _header_problem(facts: MessageFacts) -> str | None:
     return size.problem
 
 
-def _refused(problem: str) -> Judgement:
-    """Refuse a message whose header is not read, whatever the mode, and exempt mail too.
-
-    Unread it cannot be let in: fields that claim to be ours would stay in it.
-    """
+def _unread(problem: str, facts: MessageFacts, settings: Settings) -> Judgement:
+    """Refuse a message whose header is too large to be read; in monitor mode it only loses the forged fields."""
+    enforced = settings.policies.for_author(None).mode is Mode.ENFORCE
     decision = Decision(
-        disposition=Disposition.REJECT,
+        disposition=Disposition.REJECT if enforced else Disposition.NONE,
         would=Disposition.REJECT,
         rule="header-too-large",
         reason=problem,
-        reply=Reply(552, "5.3.4", problem),  # RFC 3463 3.4: message too big for system
+        reply=Reply(552, "5.3.4", problem) if enforced else None,  # RFC 3463 3.4: message too big for system
     )
-    return Judgement(results=None, decision=decision, hold=False, stamp=Stamp(), trace=(), answers=())
+    return Judgement(
+        results=None,
+        decision=decision,
+        hold=False,
+        stamp=_unstamped(facts, settings),
+        trace=(),
+        answers=(),
+    )
+
+
+def _unstamped(facts: MessageFacts, settings: Settings, *, keep_results: bool = False) -> Stamp:
+    return make_exempt_stamp(
+        facts.headers,
+        settings.own_ids | {facts.authserv_id},
+        own_fields=settings.policies.quarantine_fields(),
+        keep_results=keep_results,
+    )
 
 
 def _shadow(

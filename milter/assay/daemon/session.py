@@ -18,6 +18,7 @@ from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, I
 from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
 from assay.message.header import HeaderSize, field_from_milter
+from assay.stamp.removal import may_claim
 from assay.trace import Trace
 from assay.verify.demands import body_hash_specs, key_names, policy_names
 from assay.verify.spf import verify_spf
@@ -126,13 +127,16 @@ class Session:
     def header(self, name: bytes, value: bytes) -> None:
         """Note a header field as the MTA hands it over.
 
-        Of a header that is too large, for which the judge refuses the message, no more is kept than shows it.
+        Of a header that is too large to be read no more is kept than shows it, and the names of all fields that may
+        claim to be ours: without a value they are removed, whatever it was, if the message is let in.
         """
         message = self._open()
         if message.header_size.problem is None:
             noted = field_from_milter(name, value)
             message.header_size.add(noted)
             message.headers.append(noted)
+        elif may_claim(name, self._context.settings.policies.quarantine_fields()):
+            message.headers.append(HeaderField(name, b""))
 
     def end_of_headers(self) -> None:
         """Learn which body hashes are wanted, and start every look-up whose name is known by now."""

@@ -58,7 +58,7 @@ def forged_fields(
     """
     ours = frozenset(filter(None, map(_normal, own_ids)))
     reader = _Reader(ours)
-    private = {name.strip().lower().encode("ascii", "replace") for name in own_fields}
+    private = _names(own_fields)
     seen: dict[bytes, int] = {}
     removals: list[Removal] = []
     for field in headers:
@@ -69,6 +69,16 @@ def forged_fields(
         if name in private or (name == _NAME and reader.is_doubtful(field.value)):
             removals.append(Removal(field.name.decode("ascii"), index))
     return tuple(reversed(removals))
+
+
+def may_claim(name: bytes, own_fields: Collection[str] = ()) -> bool:
+    """Whether a field of this name may claim to be ours, whatever its value; ``own_fields`` as above."""
+    key = name.lower().strip()
+    return key == _NAME or key in _names(own_fields)
+
+
+def _names(own_fields: Collection[str]) -> set[bytes]:
+    return {name.strip().lower().encode("ascii", "replace") for name in own_fields}
 
 
 @dataclass(slots=True)
