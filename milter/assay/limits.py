@@ -19,8 +19,8 @@ MAX_HEADER_FIELDS: Final = 10_000
 microseconds in libmilter and pymilter alone, and each forged field that is removed 16 (local choice)."""
 
 MAX_HEADER_OCTETS: Final = 2 * 2**20
-"""Octets of names and values of all header fields; a message with more is not read. Exim takes 1 MiB in all, Sendmail 32
-KiB (local choice)."""
+"""Octets of names and values of all header fields; a message with more is not read. Exim takes 1 MiB in all, and
+Sendmail 32 KiB (local choice)."""
 
 MAX_ARC_SETS: Final = 50
 """RFC 8617 4.2.1: instance values run from 1 to 50."""
