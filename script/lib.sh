@@ -136,6 +136,20 @@ need_packages() {
     fi
 }
 
+# need_real_packages: what the tests marked "real" drive. Where it would take another MTA away, IN_OVERLAY becomes the
+# command that runs another one in a root of its own.
+IN_OVERLAY=()
+need_real_packages() {
+    need_packages "${REAL_PACKAGES[@]}"
+    [[ -n $WOULD_GO ]] || return 0
+    say "installing ${REAL_PACKAGES[*]} would remove: $WOULD_GO"
+    say "so the tests get a root of their own, laid over this one; this machine keeps what it has"
+    IN_OVERLAY=(as_root unshare --mount --propagation private --pid --fork --kill-child)
+    can_be_root || overlay_impossible "this user is not root, and there is no sudo"
+    "${IN_OVERLAY[@]}" true || overlay_impossible "unshare fails"
+    IN_OVERLAY+=("$ROOT/script/overlay")
+}
+
 # find_python: Debian's own interpreter first, since the packages above belong to it.
 find_python() {
     local candidate
