@@ -31,7 +31,10 @@ from fuzz.inputs import Draw, domain_of, is_clean
 from support import ar_parser
 
 _ID = "mx.receiver.example"
-_FORGERY = re.compile(r"=\s*(?:none|pass|fail|softfail|neutral|policy|temperror|permerror)", re.IGNORECASE)
+_FORGERY = re.compile(
+    r"(?<!policy\.)(?:spf|dkim|dmarc|arc)\s*=\s*(?:none|pass|fail|softfail|neutral|policy|temperror|permerror)",
+    re.IGNORECASE,
+)
 
 
 def one_input(data: bytes) -> None:
@@ -85,9 +88,7 @@ def _check(value: str, results: AuthResults) -> None:
     foreign = authres.AuthenticationResultsHeader.parse(f"Authentication-Results:{value}".replace("\n\t", " "))
     assert [(each.method, each.result) for each in foreign.results] == expected
     # who looks for a text without reading the grammar finds as many results as there are
-    assert len(_FORGERY.findall(re.sub(r"(?:policy\.dmarc|\b(?:p|sp|np|disposition|would))=\w+", "", value))) == len(
-        expected
-    )
+    assert len(_FORGERY.findall(value)) == len(expected)
     field = HeaderField(b"Authentication-Results", value.replace("\n", "\r\n").encode())
     assert len(forged_fields([field], {_ID})) == 1
 
