@@ -32,7 +32,7 @@ from support import ar_parser
 
 _ID = "mx.receiver.example"
 _FORGERY = re.compile(
-    r"(?<!policy\.)(?:spf|dkim|dmarc|arc)\s*=\s*(?:none|pass|fail|softfail|neutral|policy|temperror|permerror)",
+    r"(?<!policy\.)(?<!policy\.dm)(?:spf|dkim|dmarc|arc)\s*=\s*(?:none|pass|fail|softfail|neutral|policy|temperror|permerror)",
     re.IGNORECASE,
 )
 
