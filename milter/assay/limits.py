@@ -28,6 +28,9 @@ MAX_ARC_SETS: Final = 50
 MAX_SIGNED_HEADERS: Final = 500
 """Names in one h= list; real signatures hold under 60. Bounds the header hash of one signature."""
 
+MAX_TAGS: Final = 100
+"""Tags of one list; the RFCs know fourteen for a signature. Lists are read several times (local choice)."""
+
 MAX_TAG_DIGITS: Final = 12
 """Digits of t= and x= (RFC 6376 3.5); l= may have 76, but no body has more than 12 digits of octets."""
 
@@ -103,6 +106,10 @@ NEGATIVE_TTL: Final = 60
 
 MAX_KEY_RECORD_OCTETS: Final = 8192
 """A longer TXT record is read as no key record: an RSA key of 8192 bits takes 1,400 (local choice)."""
+
+MAX_SELECTOR_BITS: Final = MAX_RSA_BITS
+"""Bits of all keys together that are tried at one selector: one of 8192, or four of 2048. The price of a key grows with
+the square of its bits, and a chain of 50 sets has 100 selectors (local choice)."""
 
 MAX_KEY_RECORDS_READ: Final = 16
 """TXT records looked at, at one selector, to find the key records among them (local choice)."""

@@ -7,6 +7,7 @@ from dkim.util import InvalidTagSpec, InvalidTagValueList, parse_tag_value
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.limits import MAX_TAGS
 from assay.message.header import unfold
 from assay.message.tags import TagListError, parse_tags
 from support.steps import steps
@@ -131,3 +132,10 @@ def test_work_grows_with_the_length_only(unit: bytes) -> None:
         return steps(work)
 
     assert read(3000) <= 10 * read(300) + 100
+
+
+def test_a_list_has_so_many_tags_and_no_more() -> None:
+    tags = [b"t%d=" % number for number in range(MAX_TAGS)]
+    assert len(parse_tags(b";".join(tags) + b";")) == MAX_TAGS
+    with pytest.raises(TagListError, match="more than"):
+        parse_tags(b";".join([*tags, b"x=", b""]))

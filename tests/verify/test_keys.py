@@ -275,3 +275,25 @@ def test_a_damaged_key_never_raises(data: st.DataObject) -> None:
     key = parse_key_record(b"p=" + base64.b64encode(bytes(der)))
     if isinstance(key, KeyRecord):
         assert not key.verifies(b"\x01" * 128, bytes(32))
+
+
+def _of_bits(*sizes: int) -> list[bytes]:
+    return [odd_rsa_record(2**bits - 1, 65537).replace(b"v=DKIM1;", b"n=%d;" % at) for at, bits in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "tried"),
+    [
+        pytest.param([8192], [8192], id="one of the largest"),
+        pytest.param([8192, 1024], [8192], id="none beside one of the largest"),
+        pytest.param([1024, 8192, 2048], [1024, 2048], id="what is too large is passed over"),
+        pytest.param([4096, 4096, 1024], [4096, 4096], id="two of 4096"),
+        pytest.param([2048] * 5, [2048] * 4, id="four of 2048"),
+        pytest.param([1024] * 5, [1024] * 4, id="four however small"),
+    ],
+)
+def test_the_keys_of_one_selector_have_so_many_bits_together(sizes: list[int], tried: list[int]) -> None:
+    """H.3 K6: what a chain of many sets may cost."""
+    lookup = find_keys(DictResolver({NAME: found(*_of_bits(*sizes))}), NAME, KeyType.RSA)
+    assert isinstance(lookup, Keys)
+    assert [key.bits for key in lookup.records] == tried

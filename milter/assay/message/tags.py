@@ -3,6 +3,7 @@
 import re
 
 from assay.errors import AssayError
+from assay.limits import MAX_TAGS
 from assay.message.header import unfold
 
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*+")
@@ -30,8 +31,10 @@ def parse_tags(value: bytes) -> dict[bytes, bytes]:
 
     Raises:
         TagListError: a tag without ``=``, a bad name, a name given twice, an empty list, a control character or a
-            line end that is no fold.
+            line end that is no fold; more than :data:`~assay.limits.MAX_TAGS` tags.
     """
+    if value.count(b";") > MAX_TAGS:
+        raise TagListError(f"more than {MAX_TAGS} tags")
     specs = unfold(value).split(b";")
     if len(specs) > 1 and not specs[-1].strip(b" \t"):
         specs.pop()

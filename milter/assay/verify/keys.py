@@ -25,6 +25,7 @@ from assay.limits import (
     MAX_KEY_RECORDS_READ,
     MAX_RSA_BITS,
     MAX_RSA_EXPONENT_BITS,
+    MAX_SELECTOR_BITS,
     MIN_RSA_BITS,
 )
 from assay.message.tags import TagListError, parse_tags
@@ -97,7 +98,7 @@ class UnusableKey:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that may have made the signature: 1 to ``MAX_KEY_RECORDS``."""
+    """The keys that may have made the signature: 1 to ``MAX_KEY_RECORDS``, of ``MAX_SELECTOR_BITS`` together."""
 
     records: tuple[KeyRecord, ...]
 
@@ -116,7 +117,8 @@ def find_keys(resolver: Resolver, name: bytes, wanted: KeyType) -> KeyLookup:
     """Ask for the key records at ``name`` (RFC 6376 3.6.2).
 
     RFC 6376 3.6.2.2 leaves several TXT records open: here the first :data:`~assay.limits.MAX_KEY_RECORDS` that can
-    verify mail are kept, in the order of their octets, so that the order in which the DNS gave them decides nothing.
+    verify mail are kept, in the order of their octets, so that the order in which the DNS gave them decides nothing;
+    one that would bring them beyond :data:`~assay.limits.MAX_SELECTOR_BITS` is passed over.
 
     Args:
         resolver: of the message.
@@ -141,6 +143,7 @@ def find_keys(resolver: Resolver, name: bytes, wanted: KeyType) -> KeyLookup:
 def _select(answer: Found, wanted: KeyType) -> Keys | UnusableKey:
     texts = sorted(record for record in answer.records if isinstance(record, bytes))
     usable: list[KeyRecord] = []
+    bits_left = MAX_SELECTOR_BITS
     problem = UnusableKey("no key: no TXT record")
     for position, text in enumerate(texts[:MAX_KEY_RECORDS_READ]):
         key = parse_key_record(text)
@@ -148,10 +151,12 @@ def _select(answer: Found, wanted: KeyType) -> Keys | UnusableKey:
             # RFC 6376 3.6.1 k=: the key must fit a= of the signature
             key = UnusableKey(f"the key is of type {key.type}, the signature is not", key.bits)
         if isinstance(key, KeyRecord):
-            usable.append(key)
+            if key.bits <= bits_left and len(usable) < MAX_KEY_RECORDS:
+                usable.append(key)
+                bits_left -= key.bits
         elif position == 0 or key.bits is not None:
             problem = key  # a record that held a key says more than an unrelated TXT record beside it
-    return Keys(tuple(usable[:MAX_KEY_RECORDS])) if usable else problem
+    return Keys(tuple(usable)) if usable else problem
 
 
 def parse_key_record(text: bytes) -> KeyRecord | UnusableKey:
