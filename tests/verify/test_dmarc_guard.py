@@ -245,6 +245,16 @@ def test_a_listed_name_of_more_labels_than_any_suffix_widens_nothing() -> None:
     assert result.organizational_domain == Domain.parse(author)
 
 
+def test_a_name_that_walks_jump_over_is_nobodys_organization_by_the_list_alone() -> None:
+    author = "shop.b.c.d.e.f.g.example"
+    signer = f"mail.{author}"
+    policies = {author: policy("p=reject; psd=n"), "example": policy("p=none")}
+    options = DmarcOptions(suffixes=Suffixes("b.c.d.e.f.g.example"))
+    for each in options, replace(options, public_suffix_guard=False):
+        # The signer's walk does not see that record, so that its organizational domain is another one.
+        assert evaluate(author, policies, dkim=[dkim(signer)], options=each).result.value is FAIL
+
+
 # Walks of all lengths: a jump of eight labels, and names of more labels than the list knows.
 LABELS = st.lists(st.sampled_from("ab"), max_size=3) | st.lists(st.just("a"), min_size=6, max_size=9)
 NAMES = LABELS.map(lambda labels: ".".join([*labels, "c"]))

@@ -87,7 +87,11 @@ def organization(start: str, world: World, guard: frozenset[str] | None) -> str:
     last, record = seen[-1]
     suffixes = {name for name in guard or () if name.count(".") < 8} | {last.rpartition(".")[2]}
     guarded = guard is not None and record.psd == "u" and last in suffixes
-    return registered(start, guard or frozenset()) if guarded else last
+    if not guarded:
+        return last
+    by_list = registered(start, guard or frozenset())
+    # What longer names jump over must not be anybody's by the list alone.
+    return by_list if by_list.count(".") < 7 else start
 
 
 def reference(mail: "Mail", world: World) -> tuple[DmarcValue, str | None]:

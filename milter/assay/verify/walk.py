@@ -197,7 +197,12 @@ class Walker:
             return _narrow(organization, start, name, psd)
         key = (start, name)
         if key not in self._guarded:
-            guarded = self._guarded[key] = organization_of(start, guard)
+            guarded = organization_of(start, guard)
+            if _label_count(guarded) >= MAX_WALK_QUERIES:
+                # Walks of longer names jump over it: it may be the organizational domain of others by a record that
+                # this walk does not see, and then the guard would align what the walks do not.
+                guarded = start
+            self._guarded[key] = guarded
             reason = f"{name} is a public suffix, which a record without psd makes no organizational domain"
             self.trace.add(OrganizationStep(start, guarded, reason))
         return self._guarded[key]
