@@ -1,7 +1,7 @@
 """dkimpy as the oracle: what it signs verifies here, what it verifies is what we verify, and where it is wrong.
 
-The last part pins the faults of dkimpy that :mod:`assay.verify` works around (docs/library-traps.md D1 to D14): if a new
-version mends one, its test says so.
+The last part pins the faults of dkimpy that :mod:`assay.verify` works around (docs/library-traps.md D1 to D14): if a
+new version mends one, its test says so.
 """
 
 import re
