@@ -26,6 +26,7 @@ from support.dnsserver import (
     dead,
     first_then,
     forged_first,
+    over_tcp,
     plain,
     raw,
     rcode,
@@ -174,11 +175,6 @@ def test_a_truncated_answer_is_asked_for_over_tcp(name: bytes) -> None:
         assert answer == (HELLO if name == b"a.test" else Found((b"x" * 250 * 200,), 60))
         assert [seen.stream for seen in server.seen] == [False, True]
         assert len({seen.ident for seen in server.seen}) == 2
-
-
-def over_tcp(reply: Callable[[Exchange], list[Reply]]) -> Behaviour:
-    """Truncate over UDP and behave so over TCP."""
-    return lambda exchange: reply(exchange) if exchange.seen.stream else truncated(exchange)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,11 @@ class Exchange:
 Reply = tuple[float, bytes]
 """Seconds from now, and the octets to send; no octets over TCP close the stream."""
 
+
+class Unframed(bytes):
+    """Octets of a TCP stream as they are, without the length of a message before them."""
+
+
 Behaviour = Callable[[Exchange], list[Reply]]
 
 
@@ -109,6 +114,22 @@ def truncated(exchange: Exchange) -> list[Reply]:
     response = exchange.message()
     response.flags |= dns.flags.TC
     return [(0, response.to_wire())]
+
+
+def over_tcp(reply: Behaviour) -> Behaviour:
+    """Truncate over UDP and behave so over TCP."""
+    return lambda exchange: reply(exchange) if exchange.seen.stream else truncated(exchange)
+
+
+def dribbled(seconds: float) -> Behaviour:
+    """Send one octet of the zone's answer at a time, over TCP, so many seconds apart."""
+
+    def behave(exchange: Exchange) -> list[Reply]:
+        packet = exchange.plain()
+        stream = len(packet).to_bytes(2) + packet
+        return [(seconds * at, Unframed(stream[at : at + 1])) for at in range(len(stream))]
+
+    return over_tcp(behave)
 
 
 def without_edns_only(code: str) -> Behaviour:
@@ -321,7 +342,9 @@ class DnsServer:
             self._serve(packet, peer, stream=True, send=lambda reply: self._send_stream(stream, reply))
 
     def _send_stream(self, stream: _Stream, reply: bytes) -> None:
-        if reply:
+        if isinstance(reply, Unframed):
+            stream.sock.sendall(reply)
+        elif reply:
             stream.sock.sendall(len(reply).to_bytes(2) + reply)
         else:
             self._hang_up(stream)
