@@ -86,7 +86,11 @@ class Session:
             self._message.fault = self._message.fault or fault
 
     def connect(self, name: str, address: str | None, receiver: str | None) -> None:
-        """Note the client; ``address`` None is a local submission, ``receiver`` the MTA's host name."""
+        """Note the client; ``address`` None is a local submission, ``receiver`` the MTA's host name.
+
+        It ends an open message: what was noted of that, and whether it is judged, holds for the client before.
+        """
+        self.abort()
         self._client = Client(address=_parse_address(address), name=name)
         self._receiver = receiver or self._context.host_name
 
