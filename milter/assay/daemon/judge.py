@@ -177,7 +177,7 @@ def _unread(problem: str, facts: MessageFacts, settings: Settings) -> Judgement:
         results=None,
         decision=decision,
         hold=False,
-        stamp=_unstamped(facts, settings),
+        stamp=Stamp() if enforced else _unstamped(facts, settings),
         trace=(),
         answers=(),
     )
