@@ -271,6 +271,18 @@ def test_psl(case: Case) -> None:
     assert case.outcome(evaluation) == case.expected()
 
 
+def test_where_both_queries_fail_the_first_is_named() -> None:
+    result = evaluate("mail.shop.com", {"mail.shop.com": SERVFAIL, "shop.com": SERVFAIL}, options=PSL).result
+    assert result.value is TEMPERROR
+    assert result.reason == "the policy record could not be looked for at mail.shop.com: SERVFAIL"
+
+
+def test_an_organizational_domain_as_author_domain_is_looked_at_once() -> None:
+    evaluation = evaluate("shop.com", {}, options=PSL)
+    assert [step.name.name for step in evaluation.trace if isinstance(step, LookupStep)] == ["shop.com"]
+    assert record_names([Domain.parse("shop.com")], PSL) == (b"_dmarc.shop.com",)
+
+
 def test_the_trace_says_where_a_record_was_looked_for_and_whose_organization_is_which() -> None:
     records = {"mail.shop.com": SERVFAIL, "shop.com": TWO}
     steps = [*evaluate("mail.shop.com", records, options=PSL).trace]

@@ -71,8 +71,8 @@ class SuffixLookup:
 
 
 def lookup_names(domain: Domain, suffixes: PublicSuffixes) -> tuple[bytes, ...]:
-    """Return the names that the search for the record of ``domain`` asks for: for prefetching."""
-    names = dict.fromkeys((domain, organization_of(domain, suffixes)))
+    """Return the names that the search for the record of ``domain`` asks for, for prefetching; one may stand twice."""
+    names = (domain, organization_of(domain, suffixes))
     return tuple(asked for name in names if (asked := query_name(name)) is not None)
 
 
