@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from assay.answers import Answer
 from assay.domain import Domain
+from assay.facts import HeaderField
 from assay.results import Discovery, DmarcValue, Requested, SpfValue
 from assay.trace import LookupStep, OrganizationStep
+from assay.verify.demands import policy_names
 from assay.verify.dmarc import record_names
 from assay.verify.options import DmarcOptions
 from assay.verify.suffixes import organization_of
@@ -315,6 +317,11 @@ def test_the_trace_says_where_a_record_was_looked_for_and_whose_organization_is_
 def test_names_to_prefetch(options: DmarcOptions, names: list[str]) -> None:
     asked = record_names([Domain.parse("a.b.c.com")], options)
     assert [name.decode().removeprefix("_dmarc.") for name in asked] == names
+
+
+def test_names_to_prefetch_are_those_of_every_author_domain() -> None:
+    headers = [HeaderField(b"From", b" a@mail.a.com, b@b.com")]
+    assert policy_names(headers, PSL, smtputf8=False) == (b"_dmarc.mail.a.com", b"_dmarc.a.com", b"_dmarc.b.com")
 
 
 def test_what_only_the_shadow_asks_comes_after_what_the_verdict_needs() -> None:
