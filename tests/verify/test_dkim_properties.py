@@ -103,7 +103,7 @@ def same_signature(one: bytes, other: bytes) -> bool:
     """Whether two signature fields differ in nothing but how b= is written, folds included."""
     if unsigned_relaxed(one) != unsigned_relaxed(other) or re.search(rb"\r\n(?![ \t])|\r(?!\n)", other):
         return False
-    texts = [re.search(rb"; b=(.*)", value, re.DOTALL) for value in (one, other)]
+    texts = [re.search(rb";[ \t\r\n]*b[ \t\r\n]*=(.*)", value, re.DOTALL) for value in (one, other)]
     return all(texts) and len({decode_base64(text[1]) for text in texts if text}) == 1
 
 

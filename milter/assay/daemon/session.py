@@ -18,7 +18,7 @@ from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, I
 from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
 from assay.message.header import HeaderSize, field_from_milter
-from assay.stamp.removal import may_claim
+from assay.stamp.removal import claiming_names
 from assay.trace import Trace
 from assay.verify.demands import body_hash_specs, key_names, policy_names
 from assay.verify.spf import verify_spf
@@ -72,6 +72,7 @@ class Session:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._claiming_names: frozenset[bytes] | None = None
         self._client: Client | None = None
         self._receiver = context.host_name
         self._helo = b""
@@ -139,7 +140,7 @@ class Session:
             noted = field_from_milter(name, value)
             message.header_size.add(noted)
             message.headers.append(noted)
-        elif may_claim(name, self._context.settings.policies.quarantine_fields()):
+        elif name.strip().lower() in self._claiming():
             message.headers.append(HeaderField(name, b""))
 
     def end_of_headers(self) -> None:
@@ -206,6 +207,11 @@ class Session:
         if self._client is None:
             raise OutOfOrderError("no client was reported, or one whose name is no UTF-8, which pymilter cannot read")
         return self._client
+
+    def _claiming(self) -> frozenset[bytes]:
+        if self._claiming_names is None:
+            self._claiming_names = claiming_names(self._context.settings.policies.quarantine_fields())
+        return self._claiming_names
 
     def _open(self) -> _Message:
         if self._message is None:

@@ -71,10 +71,9 @@ def forged_fields(
     return tuple(reversed(removals))
 
 
-def may_claim(name: bytes, own_fields: Collection[str] = ()) -> bool:
-    """Whether a field of this name may claim to be ours, whatever its value; ``own_fields`` as above."""
-    key = name.lower().strip()
-    return key == _NAME or key in _names(own_fields)
+def claiming_names(own_fields: Collection[str] = ()) -> frozenset[bytes]:
+    """Return the names, in lower case, of fields that may claim to be ours; ``own_fields`` as above."""
+    return frozenset((_NAME, *_names(own_fields)))
 
 
 def _names(own_fields: Collection[str]) -> set[bytes]:
