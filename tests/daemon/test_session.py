@@ -11,6 +11,7 @@ from assay.answers import Answer, RRType
 from assay.daemon.facts_of import facts_of_file
 from assay.daemon.judge import Judgement, Settings, judge
 from assay.daemon.session import Context, OutOfOrderError, Session
+from assay.dns.replay import Replayer
 from assay.dns.zone import Zone
 from assay.limits import MAX_HEADER_FIELDS, MAX_HEADER_OCTETS
 from assay.policy.model import Disposition, Mode
@@ -387,6 +388,23 @@ def test_a_message_in_a_file_is_judged_as_the_same_message_from_the_mta() -> Non
         options=world.settings.options,
     )
     assert judge(facts, world.zone, world.settings, lambda: NOW) == from_mta
+
+
+def test_a_message_is_judged_again_by_its_answers_alone() -> None:
+    world = World()
+    octets = b"From: a@good.example\r\nSubject: hello\r\n\r\ntext\r\n"
+    facts = facts_of_file(
+        octets,
+        address=ip_address("192.0.2.10"),
+        helo=b"mail.good.example",
+        mail_from=b"<bounce@good.example>",
+        smtputf8=False,
+        host_name=RECEIVER,
+        options=world.settings.options,
+    )
+    first = judge(facts, world.zone, world.settings, lambda: NOW)
+    assert first.answers
+    assert judge(facts, Replayer(first.answers), world.settings, lambda: NOW) == first
 
 
 def test_the_judgement_holds_each_question_once_with_its_answer() -> None:

@@ -1,37 +1,9 @@
-"""Answers kept and given again: how a message is judged a second time without the DNS."""
+"""The answers of a judgement, given again: how a message is judged a second time without the DNS."""
 
 from collections.abc import Iterable
-from threading import Lock
 
-from assay.answers import Answer, Resolver, RRType, Unavailable
+from assay.answers import Answer, RRType, Unavailable
 from assay.trace import Query
-
-
-class Recorder:
-    """A resolver that passes questions on and keeps the first answer to each. Thread-safe."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        """Record what ``resolver`` answers."""
-        self._resolver = resolver
-        self._lock = Lock()
-        self._answers: dict[tuple[bytes, RRType], Query] = {}
-
-    @property
-    def answers(self) -> tuple[Query, ...]:
-        """What was resolved, each name and type once, in the order of the first answers."""
-        with self._lock:
-            return tuple(self._answers.values())
-
-    def resolve(self, name: bytes, rrtype: RRType) -> Answer:
-        """Pass the question on and keep its answer."""
-        answer = self._resolver.resolve(name, rrtype)
-        with self._lock:
-            self._answers.setdefault((name.lower(), rrtype), Query(name, rrtype, answer))
-        return answer
-
-    def prefetch(self, name: bytes, rrtype: RRType) -> None:
-        """Pass it on; there is no answer to keep yet."""
-        self._resolver.prefetch(name, rrtype)
 
 
 class Replayer:
