@@ -61,6 +61,7 @@ def test_every_key_takes_its_value() -> None:
         [dkim]
         max_signatures = 3
         count_test_mode_keys = true
+        count_partial_bodies = true
         clock_tolerance = 0
         [dmarc]
         organizational_domain = "psl"
@@ -91,7 +92,9 @@ def test_every_key_takes_its_value() -> None:
     )
     assert (config.dns.timeout, config.dns.budget, config.dns.negative_ttl, config.dns.max_queries) == (2, 7.5, 0, 20)
     dkim = config.dkim
-    assert (dkim.max_signatures, dkim.count_test_mode_keys, dkim.clock_tolerance) == (3, True, 0)
+    assert (dkim.max_signatures, dkim.clock_tolerance) == (3, 0)
+    assert dkim.count_test_mode_keys
+    assert dkim.count_partial_bodies
     dmarc = config.dmarc
     assert (dmarc.organizational_domain, dmarc.public_suffix_guard, dmarc.shadow) == (Discovery.PSL, False, True)
     exempt = config.exempt

@@ -24,7 +24,7 @@ from assay.domain import Domain
 from assay.errors import AssayError
 from assay.facts import BodyHashSpec, Canonicalization, Client, HeaderField
 from assay.log import _values
-from assay.message.auth_results import parse_auth_results, parse_authserv_id
+from assay.message.auth_results import parse_auth_results
 from assay.message.author import parse_author
 from assay.message.body import BodyHasher
 from assay.message.header import field_from_milter, indirect_signs, split_message, unfold
@@ -258,7 +258,6 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "parse_tags": parse_tags,
     "parse_auth_results": parse_auth_results,
     "parse_auth_results, behind the id": lambda value: parse_auth_results(b"a; b=c " + value),
-    "parse_authserv_id": parse_authserv_id,
     "parse_reverse_path": parse_reverse_path,
     "parse_reverse_path, in brackets": lambda value: parse_reverse_path(b"<" + value + b"@a.example>"),
     "parse_reverse_path, a quoted local part": lambda value: parse_reverse_path(b'<"' + value + b'"@a.example>'),

@@ -145,11 +145,13 @@ class DkimConfig(Table):
     Attributes:
         max_signatures: verified per message.
         count_test_mode_keys: a pass by a key with t=y counts (RFC 6376 3.6.1 says it must not).
+        count_partial_bodies: a pass by a signature whose l= leaves text out counts (RFC 6376 8.2 warns of it).
         clock_tolerance: seconds for t= and x=.
     """
 
     max_signatures: Annotated[int, Field(ge=1, le=100)] = MAX_SIGNATURES
     count_test_mode_keys: bool = False
+    count_partial_bodies: bool = False
     clock_tolerance: Annotated[int, Field(ge=0, le=MAX_SECONDS)] = CLOCK_TOLERANCE
 
 

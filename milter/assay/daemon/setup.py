@@ -45,6 +45,7 @@ def load_setup(path: Path | None) -> Setup:
             options=VerifyOptions(
                 max_signatures=config.dkim.max_signatures,
                 count_test_mode_keys=config.dkim.count_test_mode_keys,
+                count_partial_bodies=config.dkim.count_partial_bodies,
                 clock_tolerance=config.dkim.clock_tolerance,
             ),
             dmarc=_dmarc_options(config.dmarc),

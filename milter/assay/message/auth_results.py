@@ -13,7 +13,7 @@ such fields write them, and none of which can turn one result into another:
 import re
 from dataclasses import dataclass
 
-from assay.limits import MAX_AUTH_RESULTS_OCTETS, MAX_AUTHSERV_ID_OCTETS
+from assay.limits import MAX_AUTH_RESULTS_OCTETS
 from assay.message.lexer import RESULT_WORD, LexError, Token, TokenKind, tokenize
 
 _KEYWORD = re.compile(rb"[A-Za-z0-9_-]++")
@@ -59,32 +59,6 @@ class AuthResultsField:
 
 class _Unreadable(Exception):  # noqa: N818 - control flow inside of this file, never seen outside
     """The field does not follow the grammar."""
-
-
-def parse_authserv_id(value: bytes) -> bytes | None:
-    """Read only the authserv-id of a field, at a bounded cost.
-
-    Args:
-        value: of an Authentication-Results field, folds as CRLF and white space.
-
-    Returns:
-        The id, unquoted, case kept; None where it cannot be read with certainty: a reader downstream may then see
-        our own id in it (standards E.3.4, H.4 R1). Only as much of the field is looked at as holds the id, the
-        version and the ``;`` after them, at most :data:`~assay.limits.MAX_AUTHSERV_ID_OCTETS`.
-    """
-    tokens = tokenize(value[:MAX_AUTHSERV_ID_OCTETS], RESULT_WORD)
-    head: list[Token] = []
-    try:
-        for token in tokens:
-            if token.text == b";":
-                break
-            head.append(token)
-        else:
-            if len(value) > MAX_AUTHSERV_ID_OCTETS:
-                return None
-        return _read_head(head)[0]
-    except (LexError, _Unreadable):
-        return None
 
 
 def parse_auth_results(value: bytes) -> AuthResultsField | None:

@@ -138,7 +138,7 @@ def _mentions(text: str, own: str) -> bool:
 def _read_authserv_id(value: bytes) -> bytes:
     """Read ``[CFWS] authserv-id [CFWS version] [CFWS] ";"`` (RFC 8601 2.2).
 
-    Stricter than :func:`assay.message.auth_results.parse_authserv_id`: a field that is cut off before the ";" and one
+    Stricter than :func:`assay.message.auth_results.parse_auth_results`: a field that is cut off before the ";" and one
     of another version than 1 are nobody's.
 
     Returns:

@@ -167,14 +167,14 @@ class _Check:
         refused = self._coverage_problem(signature, body)
         if refused is not None:
             return _Outcome(DkimValue.POLICY, refused, key.bits)
-        covered = "" if signature.body.limit is None else "; l= covers the whole body"
+        covered = "" if signature.body.limit is None else f"; {_covered(signature.body.limit, body)}"
         return _Outcome(DkimValue.PASS, f"signature verified{covered}", key.bits)
 
     def _coverage_problem(self, signature: Signature, body: BodyHash) -> str | None:
         """Say why a signature that verifies proves too little of the message (standards B.5.6, H.3 K4, K5)."""
         limit = signature.body.limit
-        if limit is not None and limit < body.length:
-            return f"l= leaves {body.length - limit} octets of the body unsigned"  # RFC 6376 8.2
+        if limit is not None and limit < body.length and not self.options.count_partial_bodies:
+            return _covered(limit, body)  # RFC 6376 8.2
         if self.hasher.count(b"from") != 1:
             return "the message has not exactly one From field"  # RFC 6376 8.15
         signed = Counter(signature.names)
@@ -182,6 +182,11 @@ class _Check:
             if 0 < signed[name] < self.hasher.count(name):
                 return f"more {name.decode()} fields than were signed"  # RFC 6376 8.15
         return None
+
+
+def _covered(limit: int, body: BodyHash) -> str:
+    unsigned = body.length - limit
+    return f"l= leaves {unsigned} octets of the body unsigned" if unsigned else "l= covers the whole body"
 
 
 def _result(labels: Labels, outcome: _Outcome) -> DkimResult:

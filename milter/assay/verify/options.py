@@ -16,11 +16,15 @@ class VerifyOptions:
         max_signatures: DKIM signatures verified per message, the topmost first (RFC 6376 6.1).
         count_test_mode_keys: let a signature by a key with t=y count like any other. RFC 6376 3.6.1 wants its mail
             treated as if it were unsigned, so the default reports ``policy``.
+        count_partial_bodies: let a signature that leaves the end of the body out by l= count like any other. RFC 6376
+            8.2 warns of what can be appended, so the default reports ``policy``. For DKIM only: a chain of ARC must
+            prove the message that arrived.
         clock_tolerance: seconds by which t= may lie in the future and x= in the past (RFC 6376 3.5).
     """
 
     max_signatures: int = MAX_SIGNATURES
     count_test_mode_keys: bool = False
+    count_partial_bodies: bool = False
     clock_tolerance: int = CLOCK_TOLERANCE
 
 
