@@ -224,14 +224,12 @@ def _check_directive(term: str) -> Network | None:
     directive = _DIRECTIVE.fullmatch(term)
     name, rest = (directive[1].lower(), directive[2]) if directive is not None else ("", "")
     match name:
+        case "all" | "ptr" if not rest:
+            pass
         case "all":
-            if rest:
-                raise SpfSyntaxError(f'"all" takes nothing: "{term[:40]}"')
-        case "include" | "exists":
+            raise SpfSyntaxError(f'"all" takes nothing: "{term[:40]}"')
+        case "include" | "exists" | "ptr":
             _check_target(term, rest)
-        case "ptr":
-            if rest:
-                _check_target(term, rest)
         case "a" | "mx":
             _check_address_spec(term, rest)
         case "ip4" | "ip6":
