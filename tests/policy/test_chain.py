@@ -111,6 +111,25 @@ def test_whose_word_counts(one: ChainCase) -> None:
     assert (None if isinstance(found, Skip) else found.instance) == one.instance
 
 
+@pytest.mark.parametrize(
+    ("chain", "why"),
+    [
+        (arc("none", complete=False), "no ARC chain passes"),
+        (arc("pass", arc_set(1, "x.example")), "the newest ARC sealer, x.example, is not listed"),
+        (
+            arc("pass", arc_set(1, "a.example", signs_from=False)),
+            "the newest ARC-Message-Signature does not cover From",
+        ),
+        (
+            arc("pass", arc_set(1, "b.example", FAIL), arc_set(2, "a.example")),
+            "ARC set 1 does not claim a DMARC pass of author.example",
+        ),
+    ],
+)
+def test_why_a_chain_brings_in_nothing_is_said(chain: ArcResult, why: str) -> None:
+    assert vouched(chain, Domain.parse(AUTHOR), TRUSTED) == Skip(why)
+
+
 @pytest.mark.parametrize(("claims", "believed"), [row[1:] for row in CLAIMS], ids=[row[0] for row in CLAIMS])
 def test_what_counts_as_a_claim(claims: str | bytes, believed: bool) -> None:  # noqa: FBT001 - a column of the table
     found = vouched(arc("pass", arc_set(1, "a.example", claims)), Domain.parse(AUTHOR), TRUSTED)
@@ -135,6 +154,13 @@ def test_the_comment_names_every_set_and_the_first_client() -> None:
 def test_the_comment_takes_no_text_for_an_address(claims: bytes) -> None:
     chain = arc("pass", arc_set(1, "a.example", claims, selector="s\n1 as[7].d=x"))
     assert chain_comment(chain) == "arc=pass as[1].d=a.example as[1].s=?"
+
+
+@pytest.mark.parametrize("other", ["nowhere", '"fe80::1%x"'])
+def test_the_comment_looks_on_behind_what_is_no_address(other: str) -> None:
+    claims = f" mx; arc=none smtp.remote-ip={other} smtp.remote-ip=192.0.2.9"
+    comment = chain_comment(arc("pass", arc_set(1, "a.example", claims)))
+    assert comment == "arc=pass as[1].d=a.example as[1].s=s1 remote-ip[1]=192.0.2.9"
 
 
 def test_the_comment_is_bounded() -> None:

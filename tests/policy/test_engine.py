@@ -12,6 +12,7 @@ from assay.policy.domain_policy import (
     Quarantine,
     QuarantineHow,
     ReplyTexts,
+    SpfActions,
     Trusted,
 )
 from assay.policy.engine import decide, decide_by
@@ -221,10 +222,19 @@ def test_the_policy_is_that_of_the_author_domain() -> None:
         (INDIRECT, f"{FAILED_FOR} reject, in an indirect flow (List-Id, authenticated by lists.example)"),
         (case(dmarc("fail", "reject"), signs=("List-Id",), arc_result=arc("fail")), f"{FAILED_FOR} reject"),
         (case(dmarc("fail")), f"{FAILED_FOR} none"),
+        (
+            case(dmarc(), spf_result=spf("fail", "bounce.example")),
+            "SPF of bounce.example does not authorize the client",
+        ),
+        (
+            case(dmarc(), spf_result=spf("temperror", "bounce.example")),
+            "SPF of bounce.example could not be evaluated: the DNS failed",
+        ),
     ],
 )
 def test_the_reason_says_what_was_seen(one: Case, reason: str) -> None:
-    assert _judge(one, DEFAULT).reason == reason
+    policy = replace(DEFAULT, spf=SpfActions(on_fail=Disposition.REJECT, on_temperror=Disposition.TEMPFAIL))
+    assert _judge(one, policy).reason == reason
 
 
 def test_the_reason_of_a_flow_names_the_signs_that_sufficed() -> None:

@@ -11,7 +11,7 @@ from assay.policy.expect import run_expectations
 from assay.policy.expectation import Expectation
 from assay.policy.load import load_policies
 from assay.policy.model import Mode
-from assay.results import DmarcValue, Identifier, Method
+from assay.results import DmarcValue, Identifier, Method, Requested
 
 
 def _run(directory: Path, **files: str) -> tuple[Problem, ...]:
@@ -178,6 +178,29 @@ def test_arc_sets_are_counted_from_1_and_aligned_identifiers_are_kept_for_a_pass
     results = stated.case(Domain("a.example")).results
     assert [one.instance for one in results.arc.sets] == list(range(1, 51))
     assert results.dmarc.aligned == (Identifier(Method.SPF, Domain("a.example")),)
+
+
+def test_a_stated_failure_aligns_nothing_whoever_is_proved() -> None:
+    stated = Expectation.model_validate(
+        {"spf": "pass", "dmarc": "fail", "requested": "none", "disposition": "none", "rule": "dmarc-fail"}
+    )
+    dmarc = stated.case(Domain("a.example")).results.dmarc
+    assert (dmarc.value, dmarc.aligned) == (DmarcValue.FAIL, ())
+
+
+def test_each_signature_that_passes_is_an_aligned_identifier_of_its_method() -> None:
+    stated = Expectation.model_validate(
+        {"dkim": ["pass", "fail"], "requested": "reject", "disposition": "none", "rule": "dmarc-pass"}
+    )
+    dmarc = stated.case(Domain("a.example")).results.dmarc
+    assert dmarc.aligned == (Identifier(Method.DKIM, Domain("a.example")),)
+    assert dmarc.published is Requested.REJECT  # no t=y that could have lowered it
+
+
+def test_an_indirect_flow_is_stated_by_the_field_of_a_list(tmp_path: Path) -> None:
+    keys = ['dkim = { value = "pass", domain = "l.example" }', 'requested = "reject"', "indirect = true"]
+    (problem,) = _run(tmp_path, default=_expect("none", "no-policy", *keys))
+    assert problem.text.endswith("in an indirect flow (List-Id, authenticated by l.example)")
 
 
 def test_more_sets_than_arc_allows_are_refused() -> None:

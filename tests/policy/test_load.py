@@ -302,7 +302,16 @@ def test_a_bad_value_says_what_would_be_right(write: Write, text: str, place: st
 @pytest.mark.parametrize("name", ["Subject", "X-", "X-Ä", "X-a:b", "X-a\\nb", "X-" + "a" * 63, ""])
 def test_a_quarantine_field_is_one_of_our_own(write: Write, name: str) -> None:
     problems = _problems(write({"default.toml": f'[quarantine]\nfield = "{name}"'}))
-    assert problems["default.toml: quarantine.field"].startswith("must be the name of a field of our own")
+    assert problems["default.toml: quarantine.field"] == (
+        'must be the name of a field of our own: "X-" and at most 62 letters, digits and hyphens, '
+        'such as "X-Assay-Quarantine"'
+    )
+
+
+def test_the_longest_quarantine_field_and_the_longest_reply_text_are_taken(write: Write) -> None:
+    field, text = "X-" + "a" * 62, "b" * 200
+    policy = _load(write({"default.toml": f'[quarantine]\nfield = "{field}"\n[reply]\ndmarc = "{text}"'})).default
+    assert (policy.quarantine.field, policy.reply.dmarc) == (field, text)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +324,7 @@ def test_a_quarantine_field_is_one_of_our_own(write: Write, name: str) -> None:
         ("a" * 201, "must be at most 200 characters"),
         ("{", "holds a single brace"),
         ("}", "holds a single brace"),
-        ("{author}", "knows only {author_domain}"),
+        ("{author}", "knows only {author_domain}, {policy_domain}, {spf_domain}, {reason}; write {{ or }} for a brace"),
         ("{}", "knows only {author_domain}"),
         ("{author_domain.__class__}", "knows only {author_domain}"),
         ("{author_domain!r}", "knows only {author_domain}"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.facts import HeaderField
 from assay.limits import MAX_AUTHSERV_ID_OCTETS, MAX_ODD_AUTHSERV_ID_OCTETS
-from assay.stamp.removal import Removal, forged_fields
+from assay.stamp.removal import Removal, claiming_names, forged_fields
 from support.judged import HOSTILE
 
 AR: Final = b"Authentication-Results"
@@ -43,6 +43,7 @@ FORGED = [
     ("version 1 in comments", b" mx.receiver.example (x) 1 (y); dkim=pass"),
     ("version after a slash", b" mx.receiver.example/1; dkim=pass"),
     ("another version", b" mx.receiver.example 2; dkim=pass"),
+    ("a slash outside of quotes in the id of somebody else", b" atk.example/1; dkim=pass"),
     ("no result", b" mx.receiver.example; none"),
     ("nothing after the id", b" mx.receiver.example"),
     ("a longer name that begins like ours", b" mx.receiver.example.atk.example; dkim=pass"),
@@ -106,6 +107,8 @@ FOREIGN = [
     ("a name that ends like ours", b" other-mx.receiver.example; dkim=pass"),
     ("a name below ours", b" a.mx.receiver.example; dkim=pass"),
     ("a name that goes on", b" mx.receiver.examples; dkim=pass"),
+    ("a name with another letter before ours", b" Xmx.receiver.example; dkim=pass"),
+    ("ours as a word of a later result", b" mx.other.example; dkim=pass header.d=mx.receiver.example; spf=none"),
     ("a U-label of somebody else", " größe.example; dkim=pass".encode()),
     ("8 bits behind the id", b" mx.other.example; spf=pass (\xff)"),
     ("a head as long as may be", b" (" + b"x" * (MAX_AUTHSERV_ID_OCTETS - 17) + b")  atk.example; dkim=pass"),
@@ -275,3 +278,22 @@ def test_of_odd_ids_so_many_octets_are_read_and_plain_ones_always() -> None:
     read = MAX_ODD_AUTHSERV_ID_OCTETS // len(odd.value)
     removals = forged_fields([plain, *[odd] * (read + 2), plain], OURS)
     assert [removal.index for removal in removals] == [read + 3, read + 2]
+
+
+def test_odd_ids_that_fill_the_limit_to_the_last_octet_are_all_read() -> None:
+    other = b") other.example; dkim=pass"
+    odd = HeaderField(AR, b"(" + b"x" * (MAX_AUTHSERV_ID_OCTETS - 1 - len(other)) + other)
+    fitting = MAX_ODD_AUTHSERV_ID_OCTETS // MAX_AUTHSERV_ID_OCTETS
+    assert fitting * len(odd.value) == MAX_ODD_AUTHSERV_ID_OCTETS
+    assert forged_fields([odd] * fitting, OURS) == ()
+    assert forged_fields([odd] * (fitting + 1), OURS) == (Removal("Authentication-Results", fitting + 1),)
+
+
+def test_the_names_that_may_claim_to_be_ours_are_ours_alone_and_that_of_the_results() -> None:
+    """Standards E.3.5: what goes from a message whose header is too large to be read."""
+    assert claiming_names() == {b"authentication-results"}
+    assert claiming_names(["X-Assay-Quarantine ", "x-held"]) == {
+        b"authentication-results",
+        b"x-assay-quarantine",
+        b"x-held",
+    }

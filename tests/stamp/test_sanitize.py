@@ -123,6 +123,10 @@ def test_a_header_value_is_one_short_line(text: str) -> None:
     assert len(value) <= MAX_HEADER_VALUE
 
 
+def test_a_header_value_is_cut_where_its_line_would_be_too_long() -> None:
+    assert header_value("x" * 2000) == "x" * MAX_HEADER_VALUE
+
+
 REPLIES = [
     ("one line", "rejected by policy", ("rejected by policy",)),
     ("percent signs are doubled", "100% of %s%%", ("100%% of %%s%%%%",)),
@@ -131,6 +135,7 @@ REPLIES = [
     ("nothing printable is no line", "\x00\r\n\ud800 é", ()),
     ("a long word is cut", "x" * 500, ("x" * 480, "x" * 20)),
     ("a long text is wrapped between words", "ab " * 200, (("ab " * 160).strip(), ("ab " * 40).strip())),
+    ("a name with a hyphen is not cut at it", "x" * 470 + " mx-1.example-2.test", ("x" * 470, "mx-1.example-2.test")),
 ]
 
 

@@ -47,7 +47,10 @@ def test_further_ids_and_private_fields_go_too() -> None:
 def test_quarantine_by_a_field_writes_why_below_our_results() -> None:
     """The field inserted last at index 0 is the topmost (standards E.2.3)."""
     stamp = make_stamp(FACTS, judged(dmarc=DMARC_FAIL), QUARANTINED)
-    assert [each.name for each in stamp.insertions] == ["X-Assay-Quarantine", "Authentication-Results"]
+    assert [(each.index, each.name) for each in stamp.insertions] == [
+        (0, "X-Assay-Quarantine"),
+        (0, "Authentication-Results"),
+    ]
     assert stamp.insertions[0].value == " dmarc-fail: DMARC fails X-Injected: 1"
     assert Removal("X-Assay-Quarantine", 1) in stamp.removals
 

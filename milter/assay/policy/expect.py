@@ -1,12 +1,11 @@
 """Runs the ``[[expect]]`` tables of the policy files through the same engine as mail."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from assay.errors import Problem
 from assay.policy.engine import decide_by
 from assay.policy.expectation import DEFAULT_AUTHOR
-from assay.policy.model import Decision, Mode
+from assay.policy.model import Decision
 from assay.policy.policies import PlacedExpectation, Policies
 from assay.tomlfile import shown
 from assay.trace import Trace
@@ -32,9 +31,9 @@ def _misses(policies: Policies) -> Iterator[Problem]:
 
 
 def _decide(placed: PlacedExpectation, policies: Policies) -> Decision:
-    """Judge by the policy that the file governs, as if in enforce mode."""
+    """Judge by the policy that the file governs; what is compared is ``would``, the same in either mode."""
     wanted = placed.expectation
     author = wanted.author or placed.domain or DEFAULT_AUTHOR
     # An expectation of default.toml tests the default, even where another file governs its author domain.
     policy = policies.default if placed.domain is None else policies.for_author(author)
-    return decide_by(wanted.case(author), replace(policy, mode=Mode.ENFORCE), Trace())
+    return decide_by(wanted.case(author), policy, Trace())
