@@ -13,6 +13,11 @@ BUILD_PACKAGES=(python3-venv python3-dev gcc libc6-dev libmilter-dev ca-certific
 # What the tests marked "real" drive: an MTA, an SMTP client and an authoritative name server.
 # shellcheck disable=SC2034
 REAL_PACKAGES=(postfix swaks knot)
+# What script/bench measures beside assay, and what it needs for that.
+# shellcheck disable=SC2034
+BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
+# Of these only the programs are wanted: a service that nobody asked for must not start now or at the next boot.
+UNWANTED_SERVICES=(knot opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
 
 LITTER=() # files to remove at the end, whatever happens
 cleanup() {
@@ -107,13 +112,14 @@ install_packages() {
     # What a package says while it is configured would only worry: it is shown if something fails.
     log=$(as_root apt-get -qq -y "${removal[@]}" --no-install-recommends -o Dpkg::Use-Pty=0 install "$@" 2>&1) ||
         die "$log" "apt-get install failed; its words are above"
-    if [[ " $* " == *" knot "* ]]; then
-        # Only the program is wanted: a name server that nobody asked for must not answer on port 53 after a boot.
-        as_root env DPKG_MAINTSCRIPT_PACKAGE=knot deb-systemd-helper disable knot.service >/dev/null
-        as_root update-rc.d knot disable >/dev/null 2>&1 || true # no links without sysvinit
-        as_root deb-systemd-invoke stop knot.service >/dev/null 2>&1 || true # an own policy-rc.d may have let it start
-        say "the service knot is disabled (to have it: systemctl enable knot)"
-    fi
+    local service
+    for service in "${UNWANTED_SERVICES[@]}"; do
+        [[ " $* " == *" $service "* ]] || continue
+        as_root env DPKG_MAINTSCRIPT_PACKAGE="$service" deb-systemd-helper disable "$service.service" >/dev/null
+        as_root update-rc.d "$service" disable >/dev/null 2>&1 || true # no links without sysvinit
+        as_root deb-systemd-invoke stop "$service.service" >/dev/null 2>&1 || true # an own policy-rc.d may have let it start
+        say "the service $service is disabled (to have it: systemctl enable $service)"
+    done
     allow_services
 }
 
@@ -168,7 +174,7 @@ venv_key() {
     { cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml"; echo "$ROOT"; "$VENV/bin/python" -VV; } | sha256sum
 }
 
-# make_venv WHAT: "." or ".[test]", editable. A test environment also serves to run.
+# make_venv WHAT: ".", ".[test]" or ".[bench]", editable. A test environment also serves to run.
 make_venv() {
     local what=$1 python stamp
     if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -178,6 +184,7 @@ make_venv() {
         "$python" -m venv "$VENV"
     fi
     for stamp in "$VENV/.assay-$what" "$VENV/.assay-.[test]"; do
+        [[ $stamp == "$VENV/.assay-$what" || $what == . ]] || continue
         if [[ -e $stamp && $(<"$stamp") == "$(venv_key)" ]]; then
             return 0
         fi

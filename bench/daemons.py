@@ -1,0 +1,99 @@
+"""Starts the programs of a contender and stops them; what they use is counted from the first instant."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from contenders import Contender, Family, Place, Program
+from usage import ControlGroup, Sessions, new_group
+
+START: Final = 30.0
+"""Seconds that a program may take until it listens."""
+
+
+class StartError(Exception):
+    """A program did not start; its output is the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A contender that is ready.
+
+    Attributes:
+        sockets: in the order in which the MTA asks them.
+        group: its processes.
+    """
+
+    sockets: tuple[str, ...]
+    group: ControlGroup | Sessions
+
+
+@contextlib.contextmanager
+def running(contender: Contender, family: Family = "unix") -> Iterator[Running]:
+    """Run a contender until the block ends.
+
+    Raises:
+        StartError: one of its programs ended, or does not listen.
+    """
+    group = new_group()
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        stack.callback(group.close)
+        processes: list[subprocess.Popen[bytes]] = []
+        stack.callback(_end, group, processes)
+        programs = contender.programs(Place(directory, family))
+        for number, program in enumerate(programs):
+            log = directory / f"{number}.log"
+            with log.open("wb") as out:
+                process = subprocess.Popen(
+                    group.command([str(word) for word in program.argv]),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                )
+            processes.append(process)
+            group.started(process.pid)
+            _wait(program, process, log)
+        yield Running(tuple(program.socket for program in programs), group)
+
+
+def _wait(program: Program, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START
+    while not _listens(program.socket):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StartError(f"{program.argv} does not listen on {program.socket}:\n{log.read_text(errors='replace')}")
+        time.sleep(0.05)
+
+
+def _listens(address: str) -> bool:
+    family, _, rest = address.partition(":")
+    try:
+        if family == "unix":
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(rest)
+        else:
+            port, _, host = rest.partition("@")
+            socket.create_connection((host, int(port))).close()
+    except OSError:
+        return False
+    return True
+
+
+def _end(group: ControlGroup | Sessions, processes: list[subprocess.Popen[bytes]]) -> None:
+    # None of them holds anything that would have to be saved, and libmilter takes five seconds to stop.
+    while pids := group.pids():
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in processes:
+            process.poll()
+        time.sleep(0.01)
