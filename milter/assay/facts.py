@@ -62,10 +62,16 @@ class HeaderField:
         name: without the colon, case kept.
         value: everything after the colon, the leading space included, folds as CRLF and white space, without the
             final CRLF.
+        key: the name as h= and all comparisons have it: lower case, no white space before the colon (RFC 5322 4.5.8).
+            Made once, since every method looks through the names of all fields.
     """
 
     name: bytes
     value: bytes
+    key: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.name.rstrip(b" \t").lower())
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from assay.facts import Client, Envelope, HeaderField, MessageFacts
 from assay.message.body import BodyHasher
 from assay.message.header import split_message
 from assay.message.tags import TagListError, parse_tags
-from assay.verify.demands import body_hash_specs
+from assay.verify.demands import demands
 from assay.verify.hashing import unsigned
 from assay.verify.options import VerifyOptions
 from assay.verify.signature import Proof, Signature
@@ -72,7 +72,7 @@ def facts_of(data: bytes) -> tuple[MessageFacts, bytes]:
     """Read an input as a message, sign what wants to be signed, and hash the body; also return the body."""
     headers, body = split_message(data)
     headers = resign(headers[:MOST_FIELDS], body)
-    hasher = BodyHasher(body_hash_specs(headers, OPTIONS))
+    hasher = BodyHasher(demands(headers, OPTIONS).body_hashes)
     hasher.feed(body)
     facts = MessageFacts(
         client=Client(address=IPv4Address("192.0.2.1")),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from assay.facts import Client, Envelope, HeaderField, MessageFacts
 from assay.message.body import BodyHasher
-from assay.verify.demands import body_hash_specs
+from assay.verify.demands import demands
 from assay.verify.options import VerifyOptions
 from support.signer import fields
 
@@ -22,7 +22,7 @@ def facts(
     headers: Sequence[HeaderField], body: bytes = BODY, options: VerifyOptions = OPTIONS, *, chunk: int = 0
 ) -> MessageFacts:
     """Give a message as the session hands it to ``judge``: with the body hashes that its signatures ask for."""
-    hasher = BodyHasher(body_hash_specs(headers, options))
+    hasher = BodyHasher(demands(headers, options).body_hashes)
     for piece in _pieces(body, chunk):
         hasher.feed(piece)
     return MessageFacts(

@@ -10,7 +10,7 @@ from assay.facts import Canonicalization, HeaderField
 from assay.results import ArcResult, ArcValue
 from assay.trace import ArcDone, ArcStep, Trace
 from assay.verify.arc import verify_arc
-from assay.verify.demands import body_hash_specs, key_names
+from assay.verify.demands import demands
 from assay.verify.options import VerifyOptions
 from support.dict_resolver import NXDOMAIN, SERVFAIL, DictResolver, found
 from support.signed_messages import BODY, HEADERS, OPTIONS, facts
@@ -68,13 +68,13 @@ def test_a_message_without_arc_fields_is_none_and_asks_nothing() -> None:
     result, resolver, _ = verify(HEADERS)
     assert result == ArcResult(value=ArcValue.NONE, reason="no ARC fields")
     assert resolver.asked == []
-    assert body_hash_specs(HEADERS, OPTIONS) == frozenset()
+    assert demands(HEADERS, OPTIONS).body_hashes == frozenset()
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 50])
 def test_a_genuine_chain_passes(count: int) -> None:
     headers = chain(count)
-    assert key_names(headers, OPTIONS) == (NAME,)
+    assert demands(headers, OPTIONS).key_names == (NAME,)
     result, resolver, trace = verify(headers)
     assert result.value is ArcValue.PASS, result.reason
     assert (result.complete, result.oldest_pass) == (True, 0)
@@ -335,8 +335,8 @@ BROKEN = [
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.id)
 def test_a_broken_structure_fails_before_any_query(case: Broken) -> None:
-    assert body_hash_specs(case.headers, OPTIONS) == frozenset()
-    assert key_names(case.headers, OPTIONS) == ()
+    assert demands(case.headers, OPTIONS).body_hashes == frozenset()
+    assert demands(case.headers, OPTIONS).key_names == ()
     result, resolver, _ = verify(case.headers)
     assert result.value is ArcValue.FAIL
     assert case.reason in result.reason
@@ -471,7 +471,7 @@ def test_one_set_that_is_particular(case: Single) -> None:
 
 def test_the_message_signature_may_be_of_another_domain_than_the_seal() -> None:
     headers = seal(HEADERS, BODY, KEY, 1, message={b"d": b"example.org", b"s": b"m"})
-    assert key_names(headers, OPTIONS) == (b"m._domainkey.example.org", NAME)
+    assert demands(headers, OPTIONS).key_names == (b"m._domainkey.example.org", NAME)
     answers = {NAME: found(RECORD), b"m._domainkey.example.org": found(RECORD)}
     result, _, _ = verify(headers, answers=answers)
     assert result.value is ArcValue.PASS
@@ -488,7 +488,7 @@ def test_the_key_of_the_seal_alone_may_be_unavailable() -> None:
 def test_body_hashes_of_older_sets_and_of_dkim_are_asked_for_together() -> None:
     signed = (sign(HEADERS, BODY, KEY, {b"c": b"relaxed/simple"}), *HEADERS)
     first = seal(signed, BODY, KEY, 1, message={b"l": b"7"})
-    specs = body_hash_specs(seal(first, BODY, KEY, 2), OPTIONS)
+    specs = demands(seal(first, BODY, KEY, 2), OPTIONS).body_hashes
     assert {(spec.canonicalization.value, spec.limit) for spec in specs} == {
         ("simple", None),
         ("relaxed", 7),

@@ -9,7 +9,7 @@ from assay.answers import Answer
 from assay.facts import Canonicalization, HeaderField
 from assay.results import DkimResult, DkimValue
 from assay.trace import DkimDone, Trace
-from assay.verify.demands import body_hash_specs, key_names
+from assay.verify.demands import demands
 from assay.verify.dkim import verify_dkim
 from assay.verify.options import VerifyOptions
 from support.dict_resolver import NODATA, NXDOMAIN, SERVFAIL, DictResolver, found
@@ -432,7 +432,7 @@ def test_the_verdict_on_a_signature(case: Case) -> None:
 def test_the_message_of_rfc_8463_carries_two_signatures_that_verify(chunk: int) -> None:
     resolver = DictResolver({name: found(record) for name, record in RFC8463_KEYS.items()})
     message = facts(RFC8463_HEADERS, RFC8463_BODY, chunk=chunk)
-    assert key_names(RFC8463_HEADERS, OPTIONS) == tuple(RFC8463_KEYS)
+    assert demands(RFC8463_HEADERS, OPTIONS).key_names == tuple(RFC8463_KEYS)
     assert len(message.body_hashes) == 1  # both ask for the same one
     trace = Trace()
     results = verify_dkim(message, resolver, NOW, OPTIONS, trace)
@@ -448,8 +448,8 @@ def test_the_message_of_rfc_8463_carries_two_signatures_that_verify(chunk: int) 
 def test_a_message_without_signature_has_no_result_and_no_query() -> None:
     resolver, trace = DictResolver(), Trace()
     assert verify_dkim(facts(HEADERS), resolver, NOW, OPTIONS, trace) == ()
-    assert body_hash_specs(HEADERS, OPTIONS) == frozenset()
-    assert key_names(HEADERS, OPTIONS) == ()
+    assert demands(HEADERS, OPTIONS).body_hashes == frozenset()
+    assert demands(HEADERS, OPTIONS).key_names == ()
     assert (resolver.asked, list(trace)) == ([], [])
 
 
@@ -457,7 +457,7 @@ def test_signatures_beyond_the_limit_are_one_result_and_cost_nothing() -> None:
     signatures = tuple(sign(HEADERS, BODY, rsa_key(), {b"s": b"s%d" % number, b"l": b"1"}) for number in range(30))
     headers = (*signatures, *HEADERS)
     options = VerifyOptions(max_signatures=3)
-    assert key_names(headers, options) == tuple(b"s%d._domainkey.example.com" % number for number in range(3))
+    assert demands(headers, options).key_names == tuple(b"s%d._domainkey.example.com" % number for number in range(3))
     resolver = DictResolver()
     results = verify_dkim(facts(headers, options=options), resolver, NOW, options, Trace())
     assert [result.value for result in results] == [PERMERROR] * 3 + [POLICY]
@@ -496,7 +496,7 @@ def test_u_labels_are_asked_as_a_labels() -> None:
     tags = {b"d": "bücher.example".encode(), b"s": "schlüssel".encode(), b"i": "jörg@bücher.example".encode()}
     headers = (sign(HEADERS, BODY, rsa_key(), tags), *HEADERS)
     name = b"xn--schlssel-95a._domainkey.xn--bcher-kva.example"
-    assert key_names(headers, OPTIONS) == (name,)
+    assert demands(headers, OPTIONS).key_names == (name,)
     (result,) = verify(headers, BODY, {name: found(RSA)})
     assert result.value is DkimValue.PASS
     assert str(result.sdid) == "xn--bcher-kva.example"

@@ -12,7 +12,7 @@ from assay.message.header import field_from_milter
 from assay.results import ArcResult, ArcValue, DkimResult, DkimValue
 from assay.trace import Trace
 from assay.verify.arc import verify_arc
-from assay.verify.demands import key_names
+from assay.verify.demands import demands
 from assay.verify.dkim import verify_dkim
 from assay.verify.encoding import decode_base64, decode_quoted_printable
 from assay.verify.hashing import HeaderHasher, canonical, unsigned
@@ -88,7 +88,7 @@ def test_any_fields_are_a_result_and_pass_nothing(headers: list[HeaderField], bo
     assert all(result.value is not DkimValue.PASS for result in dkim)
     assert arc.value is not ArcValue.PASS
     assert len(resolver.asked) <= OPTIONS.max_signatures + 2 * len(headers)
-    assert {name for name, _ in resolver.asked} <= set(key_names(headers, OPTIONS))
+    assert {name for name, _ in resolver.asked} <= set(demands(headers, OPTIONS).key_names)
     count = sum(field.name.strip().lower() == b"dkim-signature" for field in headers)
     assert len(dkim) == min(count, OPTIONS.max_signatures + 1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from assay.results import DkimResult, DkimValue
 from assay.trace import Trace
-from assay.verify.demands import body_hash_specs, key_names
+from assay.verify.demands import demands
 from assay.verify.dkim import verify_dkim
 from support.dict_resolver import DictResolver
 from support.signed_messages import HEADERS, OPTIONS, facts
@@ -134,8 +134,8 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_signature_that_its_text_refuses_asks_for_nothing(case: Case) -> None:
     headers = (sign(HEADERS, b"", rsa_key(), case.tags, template=case.template), *HEADERS)
-    assert body_hash_specs(headers, OPTIONS) == frozenset()
-    assert key_names(headers, OPTIONS) == ()
+    assert demands(headers, OPTIONS).body_hashes == frozenset()
+    assert demands(headers, OPTIONS).key_names == ()
     resolver = DictResolver()
     (result,) = verify_dkim(facts(headers), resolver, NOW, OPTIONS, Trace())
     assert case.reason in result.reason

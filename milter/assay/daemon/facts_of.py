@@ -3,7 +3,7 @@
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.message.body import BodyHasher
 from assay.message.header import split_message
-from assay.verify.demands import body_hash_specs
+from assay.verify.demands import demands
 from assay.verify.options import VerifyOptions
 
 
@@ -43,6 +43,6 @@ def facts_of_file(  # noqa: PLR0913 - what an MTA would have told, each by name
 
 def hash_body(headers: tuple[HeaderField, ...], body: bytes, options: VerifyOptions) -> dict[BodyHashSpec, BodyHash]:
     """Compute the body hashes that the signatures in ``headers`` ask for."""
-    hasher = BodyHasher(body_hash_specs(headers, options))
+    hasher = BodyHasher(demands(headers, options).body_hashes)
     hasher.feed(body)
     return hasher.finish()

@@ -20,7 +20,7 @@ from assay.message.body import BodyHasher
 from assay.message.header import HeaderSize, field_from_milter
 from assay.stamp.removal import claiming_names
 from assay.trace import Trace
-from assay.verify.demands import body_hash_specs, key_names, policy_names
+from assay.verify.demands import demands, policy_names
 from assay.verify.spf import verify_spf
 
 log = get_logger()
@@ -149,10 +149,10 @@ class Session:
         if message.exempt is not None or message.header_size.problem is not None:
             return
         options = self._context.settings.options
-        specs = body_hash_specs(message.headers, options)
-        if specs:
-            message.hasher = BodyHasher(specs)
-        for name in key_names(message.headers, options):
+        wanted = demands(message.headers, options)
+        if wanted.body_hashes:
+            message.hasher = BodyHasher(wanted.body_hashes)
+        for name in wanted.key_names:
             message.resolver.prefetch(name, RRType.TXT)
         # By now the sender may have used up the message's budget: he chose the names that early SPF asks for.
         names = policy_names(message.headers, self._context.settings.dmarc, smtputf8=message.envelope.smtputf8)

@@ -24,6 +24,7 @@ is a mailbox list to its last token, or it is unusable. Departures from the gram
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice, pairwise
 from typing import assert_never
 
@@ -36,6 +37,7 @@ from assay.message.literal import is_address_literal
 from assay.results import FromProblem
 
 _BARE_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9._+-]*+")
+_CACHED_FIELDS = 32  # of at most MAX_FROM_OCTETS each
 _SPLIT_CHARACTER = re.compile(rb"[\x80-\xff]\\")
 
 # A whole encoded word, with separators in its text that hide no address; else an atom.
@@ -75,11 +77,19 @@ def parse_author(headers: Sequence[HeaderField], *, smtputf8: bool = False) -> A
     Returns:
         The author; for any octets whatever, and in time linear in their number.
     """
-    fields = [field.value for field in headers if field.name.strip().lower() == b"from"]
+    fields = [field.value for field in headers if field.key.strip() == b"from"]
     if len(fields) != 1:
         return Author((), FromProblem.REPEATED if fields else FromProblem.MISSING)
+    if len(fields[0]) > MAX_FROM_OCTETS:
+        return Author((), FromProblem.UNPARSABLE)
+    return _read(fields[0], smtputf8)
+
+
+@lru_cache(maxsize=_CACHED_FIELDS)
+def _read(value: bytes, smtputf8: bool) -> Author:  # noqa: FBT001 - a cache is faster without keywords
+    """Read a From field; it is needed at the end of the headers and again at the end of the message."""
     try:
-        mailboxes = _MailboxList(fields[0], smtputf8=smtputf8).read()
+        mailboxes = _MailboxList(value, smtputf8=smtputf8).read()
         domains = _distinct(mailboxes)
     except _Unparsable:
         return Author((), FromProblem.UNPARSABLE)
@@ -103,8 +113,6 @@ class _MailboxList:
     def __init__(self, value: bytes, *, smtputf8: bool) -> None:
         self._smtputf8 = smtputf8
         self._position = 0
-        if len(value) > MAX_FROM_OCTETS:
-            raise _Unparsable
         if _SPLIT_CHARACTER.search(value):
             self._check_charset(value)
         try:

@@ -63,7 +63,7 @@ def indirect_signs(headers: Iterable[HeaderField]) -> tuple[str, ...]:
 
     They are signs, never evidence: anybody can write them.
     """
-    present = {field.name.strip().lower() for field in headers}
+    present = {field.key.strip() for field in headers}
     return tuple(sign for sign in INDIRECT_SIGNS if sign.lower().encode() in present)
 
 

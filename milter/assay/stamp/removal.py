@@ -106,7 +106,7 @@ class _Reader:
         if "=?" in surface or not surface.replace("\t", " ").isprintable():
             # Encoded words, which some readers decode first; invisible characters; octets that are no UTF-8.
             return True
-        name = _normal(authserv_id.decode("utf-8", "surrogateescape"))
+        name = _normal(authserv_id.decode())
         if name in self.ours or not name.isascii():
             return True
         return any(_mentions(unicodedata.normalize("NFKC", surface).casefold(), own) for own in self.ours)

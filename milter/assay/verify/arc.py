@@ -33,7 +33,7 @@ def verify_arc(facts: MessageFacts, resolver: Resolver, now: float, options: Ver
     Every error is permanent, a failure of the DNS too: ARC knows no temperror (RFC 8617 5.2).
 
     Args:
-        facts: with the body hashes that :func:`assay.verify.demands.body_hash_specs` asked for.
+        facts: with the body hashes that :func:`assay.verify.demands.demands` asked for.
         resolver: of the message; at most two queries per set.
         now: seconds since 1970.
         options: the clock tolerance and test mode, as for DKIM.

@@ -13,7 +13,6 @@ from assay.facts import HeaderField
 from assay.limits import MAX_ARC_SETS
 from assay.message.tags import TagListError
 from assay.results import ArcSet
-from assay.verify.hashing import field_key
 from assay.verify.signature import (
     ChainStatus,
     Refusal,
@@ -120,9 +119,7 @@ def read_chain(headers: Sequence[HeaderField]) -> Chain | None:
         None for a message without any ARC field, at the price of one look at each field's name.
     """
     positions = [
-        (position, kind)
-        for position, header in enumerate(headers)
-        if (kind := _KINDS.get(field_key(header.name))) is not None
+        (position, kind) for position, header in enumerate(headers) if (kind := _KINDS.get(header.key)) is not None
     ]
     if not positions:
         return None

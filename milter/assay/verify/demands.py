@@ -1,6 +1,7 @@
 """What judging a message will need, known at the end of its headers: body hashes, keys and policy records."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from assay.facts import BodyHashSpec, HeaderField
 from assay.message.author import parse_author
@@ -11,21 +12,30 @@ from assay.verify.options import DmarcOptions, VerifyOptions
 from assay.verify.signature import Proof, Refusal, Signature
 
 
-def body_hash_specs(headers: Sequence[HeaderField], options: VerifyOptions) -> frozenset[BodyHashSpec]:
-    """Return the body hashes that DKIM signatures and ARC message signatures ask for.
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What DKIM signatures, ARC message signatures and ARC seals ask for.
 
     A signature that its own text refuses asks for nothing, nor does one beyond the limit, nor a chain that fails by
     its structure.
+
+    Attributes:
+        body_hashes: to be made while the body arrives.
+        key_names: of the key records that verification will ask for, each once. Only names that were checked as such
+            are among them (standards H.3 K1).
     """
-    return frozenset(proof.body for proof in _proofs(headers, options) if isinstance(proof, Signature))
+
+    body_hashes: frozenset[BodyHashSpec]
+    key_names: tuple[bytes, ...]
 
 
-def key_names(headers: Sequence[HeaderField], options: VerifyOptions) -> tuple[bytes, ...]:
-    """Return the names of the key records that verification will ask for, each once, for prefetching.
-
-    Only names that were checked as such are among them (standards H.3 K1).
-    """
-    return tuple(dict.fromkeys(proof.key_name for proof in _proofs(headers, options)))
+def demands(headers: Sequence[HeaderField], options: VerifyOptions) -> Demands:
+    """Return what the signatures of a message ask for."""
+    proofs = tuple(_proofs(headers, options))
+    return Demands(
+        frozenset(proof.body for proof in proofs if isinstance(proof, Signature)),
+        tuple(dict.fromkeys(proof.key_name for proof in proofs)),
+    )
 
 
 def _proofs(headers: Sequence[HeaderField], options: VerifyOptions) -> Iterator[Proof]:

@@ -19,7 +19,7 @@ from assay.answers import Resolver
 from assay.facts import BodyHash, HeaderField, MessageFacts
 from assay.results import DkimResult, DkimValue
 from assay.trace import DkimDone, Trace
-from assay.verify.hashing import HeaderHasher, field_key
+from assay.verify.hashing import HeaderHasher
 from assay.verify.keys import KeyRecord, Keys, KeyUnknown, UnusableKey, find_keys
 from assay.verify.options import VerifyOptions
 from assay.verify.signature import Labels, Refusal, Signature, parse_dkim
@@ -54,7 +54,7 @@ class _Outcome:
 
 def signature_fields(headers: Sequence[HeaderField]) -> Iterator[int]:
     """Yield the positions of the DKIM-Signature fields, the topmost first."""
-    return (position for position, field in enumerate(headers) if field_key(field.name) == _FIELD)
+    return (position for position, field in enumerate(headers) if field.key == _FIELD)
 
 
 def readable_signatures(headers: Sequence[HeaderField], options: VerifyOptions) -> Iterator[Signature]:
@@ -71,7 +71,7 @@ def verify_dkim(
     """Verify the DKIM signatures of a message.
 
     Args:
-        facts: with the body hashes that :func:`assay.verify.demands.body_hash_specs` asked for.
+        facts: with the body hashes that :func:`assay.verify.demands.demands` asked for.
         resolver: of the message; one query per signature that is not refused by its text.
         now: seconds since 1970.
         options: the limit of signatures, the clock tolerance, test mode.

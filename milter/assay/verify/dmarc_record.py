@@ -6,6 +6,7 @@ Every octet here belongs to whoever publishes the record. Nothing raises, and th
 import re
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from assay.results import Alignment, DmarcRecord, Psd, Requested
@@ -41,6 +42,12 @@ _URI = re.compile(
     re.VERBOSE,
 )
 
+_KEPT_RECORDS = 1024
+"""Records that one process remembers as read: the answer to a text never changes, whatever becomes of its TTL."""
+
+_KEPT_OCTETS = 512
+"""Of a record that is remembered; hardly any is longer."""
+
 _SHOWN_NAME = 20
 """Octets of an unknown tag's name that a sentence of ours repeats."""
 
@@ -59,6 +66,10 @@ def parse_record(text: bytes) -> DmarcRecord | None:
     Returns:
         The record, or None where this is no DMARC record: it does not begin with ``v=DMARC1`` (C.1.2).
     """
+    return _parse_kept(text) if len(text) <= _KEPT_OCTETS else _parse(text)
+
+
+def _parse(text: bytes) -> DmarcRecord | None:
     first, *rest = text.split(b";")
     if _VERSION.fullmatch(first) is None:
         return None
@@ -85,6 +96,9 @@ def parse_record(text: bytes) -> DmarcRecord | None:
         ruf=_uris(tags.get(b"ruf", b"")),
         invalid=invalid,
     )
+
+
+_parse_kept = lru_cache(maxsize=_KEPT_RECORDS)(_parse)
 
 
 def _tags(parts: Iterable[bytes]) -> tuple[dict[bytes, bytes], bytes | None]:

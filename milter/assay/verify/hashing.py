@@ -25,18 +25,13 @@ _CRLF = b"\r\n"
 _SIGNATURE_TAG = re.compile(rb"((?:\A|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 
 
-def field_key(name: bytes) -> bytes:
-    """Return the name of a field as h= and all comparisons have it: lower case, no white space before the colon."""
-    return name.rstrip(b" \t").lower()
-
-
 def canonical(field: HeaderField, canonicalization: Canonicalization) -> bytes:
     """Return the field as it is hashed, without its final CRLF (RFC 6376 3.4.1, 3.4.2)."""
     match canonicalization:
         case Canonicalization.SIMPLE:
             return b"%b:%b" % (field.name, field.value)
         case Canonicalization.RELAXED:
-            return b"%b:%b" % (field_key(field.name), collapse(unfold(field.value)).strip(b" "))
+            return b"%b:%b" % (field.key, collapse(unfold(field.value)).strip(b" "))
         case _:
             assert_never(canonicalization)
 
@@ -58,10 +53,10 @@ class HeaderHasher:
         self._positions: dict[bytes, list[int]] = {}
         self._relaxed: dict[int, bytes] = {}
         for position, field in enumerate(fields):
-            self._positions.setdefault(field_key(field.name), []).append(position)
+            self._positions.setdefault(field.key, []).append(position)
 
     def count(self, key: bytes) -> int:
-        """How many fields have this name (as :func:`field_key` returns it)."""
+        """How many fields have this name (in lower case)."""
         return len(self._positions.get(key, ()))
 
     def digest(self, position: int, names: Sequence[bytes], canonicalization: Canonicalization) -> bytes:

@@ -74,6 +74,7 @@ class Walker:
     _suffixes: dict[Domain, bool] = field(init=False, default_factory=dict)
     _guarded: dict[tuple[Domain, Domain], Domain] = field(init=False, default_factory=dict)
     _walks: dict[Domain, Walk] = field(init=False, default_factory=dict)
+    _organizations: dict[Domain, Domain] = field(init=False, default_factory=dict)
     _traced: set[tuple[Domain, Domain]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -173,6 +174,8 @@ class Walker:
         nothing was. In this direction the outcomes merge as they appear, so that they stay as few as the names.
         """
         walks = [self.walk(start) for start in starts]
+        if not any(walk.failures for walk in walks):
+            return frozenset((tuple(self._certain(walk) for walk in walks),))
         passes = [frozenset(name for name, _ in walk.sights) for walk in walks]
         sights = {name: sight for walk in walks for name, sight in walk.sights}
         outcomes: set[tuple[Domain | None, ...]] = {(None,) * len(starts)}
@@ -189,6 +192,16 @@ class Walker:
             tuple(organization or start for organization, start in zip(outcome, starts, strict=True))
             for outcome in outcomes
         )
+
+    def _certain(self, walk: Walk) -> Domain:
+        """Return the organizational domain after a walk without a failed query."""
+        known = self._organizations.get(walk.start)
+        if known is None:
+            organization: Domain | None = None
+            for name, record in reversed(walk.found):
+                organization = self._narrow(organization, walk.start, name, record.psd)
+            known = self._organizations[walk.start] = organization or walk.start
+        return known
 
     def _narrow(self, organization: Domain | None, start: Domain, name: Domain, psd: Psd | None) -> Domain | None:
         """Do as :func:`_narrow`, with the guard (C.5)."""

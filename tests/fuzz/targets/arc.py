@@ -8,7 +8,7 @@ from assay.results import ArcValue
 from assay.trace import ArcDone, Trace
 from assay.verify.arc import verify_arc
 from assay.verify.arc_chain import Chain, read_chain
-from assay.verify.demands import key_names
+from assay.verify.demands import demands
 from assay.verify.signature import Seal, Signature
 from fuzz.inputs import is_clean
 from fuzz.resigned import (
@@ -32,7 +32,7 @@ def one_input(data: bytes) -> None:
     assert verify_arc(facts, Selectors(), NOW, OPTIONS, Trace()) == result
     assert is_clean(result.reason, 300)
     assert [step.result for step in trace if isinstance(step, ArcDone)] == [result]
-    assert set(resolver.asked) <= set(key_names(facts.headers, OPTIONS))
+    assert set(resolver.asked) <= set(demands(facts.headers, OPTIONS).key_names)
     assert (chain is None) == (result.value is ArcValue.NONE)
     if chain is None:
         assert not resolver.asked

@@ -3,7 +3,7 @@
 from assay.limits import MAX_SIGNATURES
 from assay.results import DkimValue
 from assay.trace import DkimDone, Trace
-from assay.verify.demands import key_names
+from assay.verify.demands import demands
 from assay.verify.dkim import signature_fields, verify_dkim
 from assay.verify.signature import Signature, parse_dkim
 from fuzz.inputs import is_clean
@@ -19,7 +19,7 @@ def one_input(data: bytes) -> None:
     positions = list(signature_fields(facts.headers))
     assert len(results) == min(len(positions), MAX_SIGNATURES + 1)
     assert len(resolver.asked) <= min(len(positions), MAX_SIGNATURES)
-    assert set(resolver.asked) <= set(key_names(facts.headers, OPTIONS))
+    assert set(resolver.asked) <= set(demands(facts.headers, OPTIONS).key_names)
     assert [step.result for step in trace if isinstance(step, DkimDone)] == list(results)
     for position, result in zip(positions, results, strict=False):
         assert is_clean(result.reason, 200)
