@@ -1,17 +1,17 @@
 #include "mta.h"
 
+#include "changes.h"
+#include "macros.h"
 #include "protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define HOST "mx.receiver.example"
-
 /* How one event goes: by which macros it is preceded, and when it, or its reply, is left out. */
 struct step {
     unsigned char command;
-    int stage;
+    int stage; /* of the macros */
     uint32_t left_out;
     uint32_t silent;
     int macros_stay; /* Postfix sends the macros of an SMTP command also where the command is left out */
@@ -26,16 +26,6 @@ static const struct step HEADER = {'L', STAGE_EOH, NOHDRS, NR_HDR, 0};
 static const struct step END_OF_HEADER = {'N', STAGE_EOH, NOEOH, NR_EOH, 0};
 static const struct step BODY = {'B', STAGE_EOM, NOBODY, NR_BODY, 0};
 static const struct step END_OF_MESSAGE = {'E', STAGE_EOM, 0, 0, 1};
-
-static const char *const DEFAULT_MACROS[MACRO_STAGES] = {
-    [STAGE_CONNECT] = "j {daemon_name} {daemon_addr} v _",
-    [STAGE_HELO] = "{tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}",
-    [STAGE_MAIL] = "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} {mail_mailer}",
-    [STAGE_RCPT] = "i {rcpt_addr} {rcpt_host} {rcpt_mailer}",
-    [STAGE_DATA] = "i",
-    [STAGE_EOM] = "i",
-    [STAGE_EOH] = "i",
-};
 
 double now(void)
 {
@@ -65,199 +55,6 @@ static void fail(struct session *session, struct milter *milter, const char *wha
     snprintf(text, sizeof text, "%s: %s", session->settings->places[number].text, milter->stream.error);
     settle(session, FAILED, text);
 }
-
-static char *owned(struct session *session, char *text)
-{
-    if (session->owned_count == session->owned_room) {
-        session->owned_room = session->owned_room * 2 + 16;
-        session->owned = realloc(session->owned, sizeof *session->owned * (size_t)session->owned_room);
-    }
-    if (!text || !session->owned)
-        abort();
-    return session->owned[session->owned_count++] = text;
-}
-
-/* -- macros */
-
-/* Writes the value of a macro; returns 0 where Postfix has none. */
-static int macro_value(const struct session *session, const char *name, char *value, size_t size)
-{
-    const struct message *message = session->message;
-    const char *at;
-    const char *text = NULL;
-    if (!strcmp(name, "i"))
-        text = session->queue_id[0] ? session->queue_id : NULL;
-    else if (!strcmp(name, "j") || !strcmp(name, "{daemon_name}"))
-        text = HOST;
-    else if (!strcmp(name, "v"))
-        text = "Postfix 3.7.11";
-    else if (!strcmp(name, "{daemon_addr}"))
-        text = "192.0.2.1";
-    else if (!strcmp(name, "{daemon_port}"))
-        text = "25";
-    else if (!strcmp(name, "{client_addr}"))
-        text = message->client;
-    else if (!strcmp(name, "{client_name}") || !strcmp(name, "{client_ptr}"))
-        text = message->helo;
-    else if (!strcmp(name, "{client_port}"))
-        text = "49152";
-    else if (!strcmp(name, "{client_connections}"))
-        text = "0";
-    else if (!strcmp(name, "{mail_addr}"))
-        text = message->mail_from;
-    else if (!strcmp(name, "{mail_host}"))
-        text = (at = strrchr(message->mail_from, '@')) != NULL ? at + 1 : "";
-    else if (!strcmp(name, "{mail_mailer}"))
-        text = "smtp";
-    else if (!strcmp(name, "{rcpt_addr}"))
-        text = message->rcpt;
-    else if (!strcmp(name, "{rcpt_host}"))
-        text = (at = strrchr(message->rcpt, '@')) != NULL ? at + 1 : "";
-    else if (!strcmp(name, "{rcpt_mailer}"))
-        text = "local";
-    else if (!strcmp(name, "_")) {
-        snprintf(value, size, "%s [%s]", message->helo, message->client);
-        return 1;
-    }
-    if (text)
-        snprintf(value, size, "%s", text);
-    return text != NULL;
-}
-
-static void send_macros(struct session *session, struct milter *milter, const struct step *step)
-{
-    char packet[2048];
-    char names[1024];
-    char *rest = names;
-    size_t length = 0;
-    const char *wanted = milter->macros[step->stage] ? milter->macros[step->stage] : DEFAULT_MACROS[step->stage];
-    snprintf(names, sizeof names, "%s", wanted);
-    packet[length++] = (char)step->command;
-    for (char *name; (name = strsep(&rest, " ,")) != NULL;) {
-        char value[512];
-        if (!*name || !macro_value(session, name, value, sizeof value))
-            continue;
-        size_t more = strlen(name) + strlen(value) + 2;
-        if (length + more > sizeof packet)
-            continue;
-        strcpy(packet + length, name);
-        strcpy(packet + length + strlen(name) + 1, value);
-        length += more;
-    }
-    stream_send(&milter->stream, 'D', &(struct iovec){packet, length}, 1);
-}
-
-/* -- changes that a milter asks for at end of message */
-
-static void insert_field(struct session *session, int at, const char *name, const char *value)
-{
-    if (session->field_count == session->field_room) {
-        session->field_room = session->field_room * 2 + 64;
-        session->fields = realloc(session->fields, sizeof *session->fields * (size_t)session->field_room);
-        if (!session->fields)
-            abort();
-    }
-    if (at > session->field_count)
-        at = session->field_count;
-    memmove(session->fields + at + 1, session->fields + at,
-            sizeof *session->fields * (size_t)(session->field_count - at));
-    session->fields[at] = (struct field){name, value};
-    session->field_count++;
-}
-
-/* Notes the value of an Authentication-Results field, its folds joined. */
-static void note_result(struct session *session, const char *value)
-{
-    session->results = realloc(session->results, session->results_length + strlen(value) + 2);
-    if (!session->results)
-        abort();
-    char *to = session->results + session->results_length;
-    *to++ = '\t';
-    for (value += strspn(value, " \t\r\n"); *value;) {
-        size_t blanks = strspn(value, " \t\r\n");
-        if (blanks) {
-            *to++ = ' ';
-            value += blanks;
-        } else {
-            *to++ = *value++;
-        }
-    }
-    *to = '\0';
-    session->results_length = (size_t)(to - session->results);
-}
-
-static void add_field(struct session *session, struct milter *milter, uint32_t at, const char *name, const char *value)
-{
-    char *copy;
-    if (asprintf(&copy, "%s%c%s%s", name, '\0', milter->protocol & HDR_LEADSPC ? "" : " ", value) < 0)
-        abort();
-    owned(session, copy);
-    insert_field(session, at > (uint32_t)session->field_count ? session->field_count : (int)at, copy,
-                 copy + strlen(name) + 1);
-    if (!strcasecmp(name, "Authentication-Results"))
-        note_result(session, value);
-}
-
-/* Changes or deletes the at-th field of this name; fields are counted from 1, and the first of all, which is the MTA's
- * own Received unless somebody inserted above it, is not counted, as in Postfix. */
-static void change_field(struct session *session, struct milter *milter, uint32_t at, const char *name,
-                         const char *value)
-{
-    uint32_t left = at ? at : 1;
-    for (int i = 1; i < session->field_count; i++) {
-        if (strcasecmp(session->fields[i].name, name) || --left)
-            continue;
-        session->field_count--;
-        memmove(session->fields + i, session->fields + i + 1,
-                sizeof *session->fields * (size_t)(session->field_count - i));
-        if (*value)
-            add_field(session, milter, (uint32_t)i, name, value);
-        return;
-    }
-    if (*value)
-        add_field(session, milter, (uint32_t)session->field_count, name, value);
-}
-
-/* Reads "name NUL value NUL" behind `skip` octets. Returns 0 if it is not there. */
-static int two_strings(char *data, size_t length, size_t skip, const char **name, const char **value)
-{
-    if (length < skip + 2 || data[length - 1])
-        return 0;
-    *name = data + skip;
-    *value = *name + strlen(*name) + 1;
-    return *value < data + length;
-}
-
-/* Carries out a change. Returns 0 for a packet that is none or is malformed. */
-static int change(struct session *session, struct milter *milter, unsigned char kind, unsigned char *data,
-                  size_t length)
-{
-    const char *name;
-    const char *value;
-    switch (kind) {
-    case 'h':
-        if (!two_strings((char *)data, length, 0, &name, &value))
-            return 0;
-        add_field(session, milter, (uint32_t)session->field_count, name, value);
-        return 1;
-    case 'i':
-    case 'm':
-        if (!two_strings((char *)data, length, 4, &name, &value))
-            return 0;
-        if (kind == 'i')
-            add_field(session, milter, get_u32(data), name, value);
-        else
-            change_field(session, milter, get_u32(data), name, value);
-        return 1;
-    case 'q':
-        snprintf(session->reply, sizeof session->reply, "quarantine");
-        return 1;
-    default: /* sender, recipients and body: no contender changes them */
-        return kind && strchr("e+2-b", kind) != NULL;
-    }
-}
-
-/* -- events */
 
 /* Waits for the answer to an event. Returns 1 if the session goes on, and has settled its verdict otherwise. */
 static int await_reply(struct session *session, struct milter *milter, const struct step *step)
@@ -319,7 +116,7 @@ static int event(struct session *session, struct milter *milter, const struct st
     milter->skipped = 0;
     if (left_out && !step->macros_stay)
         return 1;
-    send_macros(session, milter, step);
+    send_macros(session, milter, step->command, step->stage);
     if (left_out)
         return 1;
     stream_send(&milter->stream, step->command, parts, count);
@@ -393,11 +190,9 @@ void session_open(struct session *session, const struct settings *settings, cons
     for (int i = 0; i < settings->milters; i++) {
         struct milter *milter = &session->milters[i];
         stream_open(&milter->stream, &settings->places[i], settings->timeout);
-        if (!negotiate(session, milter))
+        if (!negotiate(session, milter) || !event(session, milter, &CONNECT, who, 3))
             return;
     }
-    if (!smtp_event(session, &CONNECT, who, 3))
-        return;
     pause_step(session);
     smtp_event(session, &HELO, helo, 1);
 }
@@ -406,8 +201,10 @@ void session_open(struct session *session, const struct settings *settings, cons
 static int content(struct session *session, struct milter *milter)
 {
     const struct message *message = session->message;
-    for (int i = 1; i < session->field_count; i++) { /* the first field is hidden from milters */
+    for (int i = 0; i < session->field_count; i++) {
         const char *value = session->fields[i].value;
+        if (value == session->received)
+            continue;
         if (!(milter->protocol & HDR_LEADSPC) && *value == ' ')
             value++;
         struct iovec field[] = {string(session->fields[i].name), string(value)};
@@ -439,7 +236,7 @@ static int envelope(struct session *session, const struct message *message, long
     if (!smtp_event(session, &RCPT, (struct iovec[]){string(to)}, 1))
         return 0;
     /* Postfix makes the queue file, and so its name, after the first recipient was accepted. */
-    snprintf(session->queue_id, sizeof session->queue_id, "4%011lX", (unsigned long)number);
+    snprintf(session->queue_id, sizeof session->queue_id, "4%010lX", (unsigned long)number);
     pause_step(session);
     if (!smtp_event(session, &DATA, NULL, 0))
         return 0;
@@ -449,11 +246,17 @@ static int envelope(struct session *session, const struct message *message, long
     return 1;
 }
 
+/* Forgets the message. Postfix aborts it in any case; that leaves together with what is sent next. */
 static void end_message(struct session *session)
 {
-    for (int i = 0; i < session->owned_count; i++)
-        free(session->owned[i]);
-    session->owned_count = session->field_count = 0;
+    for (int i = 0; i < session->settings->milters; i++) {
+        struct milter *milter = &session->milters[i];
+        if (milter->state == ACCEPTED_MESSAGE)
+            milter->state = WANTS_EVENTS;
+        if (milter->state == WANTS_EVENTS)
+            stream_send(&milter->stream, 'A', NULL, 0);
+    }
+    forget_fields(session);
     session->queue_id[0] = '\0';
 }
 
@@ -465,7 +268,8 @@ static void hand_over(struct session *session, const struct message *message)
                             "Mon, 23 Nov 2026 12:00:00 +0000 (UTC)",
                  message->helo, message->helo, message->client, session->queue_id, message->rcpt) < 0)
         abort();
-    insert_field(session, 0, "Received", owned(session, received));
+    session->received = keep_text(session, received);
+    insert_field(session, 0, "Received", received);
     for (int i = 0; i < message->field_count; i++)
         insert_field(session, i + 1, message->fields[i].name, message->fields[i].value);
     pause_step(session);
@@ -486,9 +290,6 @@ void session_message(struct session *session, const struct message *message, lon
     settle(session, ACCEPT, "");
     if (envelope(session, message, number))
         hand_over(session, message);
-    for (int i = 0; i < session->settings->milters; i++)
-        if (session->milters[i].state == ACCEPTED_MESSAGE)
-            session->milters[i].state = WANTS_EVENTS;
     end_message(session);
 }
 
@@ -505,6 +306,8 @@ void session_close(struct session *session)
     for (int i = 0; i < session->settings->milters; i++) {
         struct milter *milter = &session->milters[i];
         if (milter->stream.fd >= 0 && !milter->stream.error[0]) {
+            if (milter->state == WANTS_EVENTS)
+                stream_send(&milter->stream, 'A', NULL, 0);
             stream_send(&milter->stream, 'Q', NULL, 0);
             stream_flush(&milter->stream);
         }
@@ -512,7 +315,7 @@ void session_close(struct session *session)
         for (int stage = 0; stage < MACRO_STAGES; stage++)
             free(milter->macros[stage]);
     }
-    end_message(session);
+    forget_fields(session);
     free(session->fields);
     free(session->owned);
     free(session->results);

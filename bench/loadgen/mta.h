@@ -37,7 +37,8 @@ struct session {
     struct milter milters[MAX_MILTERS];
     const struct message *message;
     char queue_id[16];
-    struct field *fields; /* of the current message; the first is the MTA's own Received */
+    struct field *fields; /* of the current message, the MTA's own Received among them */
+    const char *received; /* value of that one: it counts where a field is inserted, but milters do not see it */
     int field_count;
     int field_room;
     char **owned; /* texts that belong to the current message */
