@@ -86,7 +86,13 @@ CLAIMS = [
     ("a pass of the author domain", PASS, True),
     ("with comments and other methods", f" mx; spf=fail; dmarc=pass (p=reject) header.from={AUTHOR}; arc=none", True),
     ("in other case, with a final dot", " mx; DMARC=Pass header.From=AUTHOR.example.", True),
+    (
+        "with other properties beside",
+        f" mx; dmarc=pass policy.dmarc=reject action=none header.d=other.example header.from={AUTHOR}",
+        True,
+    ),
     ("a pass of another domain", " mx; dmarc=pass header.from=other.example", False),
+    ("the author domain as another property", f" mx; dmarc=pass header.d={AUTHOR} smtp.from={AUTHOR}", False),
     ("a pass of a subdomain", f" mx; dmarc=pass header.from=x.{AUTHOR}", False),
     ("a pass of no domain", " mx; dmarc=pass", False),
     ("a pass of something that is no domain", ' mx; dmarc=pass header.from="a b"', False),
@@ -154,6 +160,12 @@ def test_the_comment_names_every_set_and_the_first_client() -> None:
 def test_the_comment_takes_no_text_for_an_address(claims: bytes) -> None:
     chain = arc("pass", arc_set(1, "a.example", claims, selector="s\n1 as[7].d=x"))
     assert chain_comment(chain) == "arc=pass as[1].d=a.example as[1].s=?"
+
+
+@pytest.mark.parametrize(("selector", "shown"), [("S3_a.b-c", "S3_a.b-c"), ("", "?"), ("a b", "?")])
+def test_the_comment_names_selectors_that_are_one_word(selector: str, shown: str) -> None:
+    chain = arc("pass", arc_set(1, "a.example", b"", selector=selector))
+    assert chain_comment(chain) == f"arc=pass as[1].d=a.example as[1].s={shown}"
 
 
 @pytest.mark.parametrize("other", ["nowhere", '"fe80::1%x"'])

@@ -192,9 +192,18 @@ def test_each_signature_that_passes_is_an_aligned_identifier_of_its_method() -> 
     stated = Expectation.model_validate(
         {"dkim": ["pass", "fail"], "requested": "reject", "disposition": "none", "rule": "dmarc-pass"}
     )
-    dmarc = stated.case(Domain("a.example")).results.dmarc
-    assert dmarc.aligned == (Identifier(Method.DKIM, Domain("a.example")),)
-    assert dmarc.published is Requested.REJECT  # no t=y that could have lowered it
+    results = stated.case(Domain("a.example")).results
+    assert results.dmarc.aligned == (Identifier(Method.DKIM, Domain("a.example")),)
+    assert results.dmarc.published is Requested.REJECT  # no t=y that could have lowered it
+    assert [one.sdid for one in results.dkim] == [Domain("a.example")] * 2
+
+
+def test_without_a_record_spf_alone_may_decide_for_the_author_domain(tmp_path: Path) -> None:
+    (problem,) = _run(tmp_path, default='[spf]\non_fail = "reject"\n' + _expect("none", "no-policy", 'spf = "fail"'))
+    assert problem.text == (
+        "expected none by the rule no-policy, but it is reject by the rule spf-fail: "
+        "SPF of author.example does not authorize the client"
+    )
 
 
 def test_an_indirect_flow_is_stated_by_the_field_of_a_list(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Expectation(Table):
             reason=_WHY,
         )
         dkim = tuple(DkimResult(value=one.value, reason=_WHY, sdid=one.domain or author) for one in self.dkim)
-        results = AuthResults(spf=spf, dkim=dkim, arc=self._arc(author), dmarc=self._dmarc(author, spf, dkim))
+        results = AuthResults(spf=spf, dkim=dkim, arc=self._arc(author), dmarc=self._dmarc(author))
         return Case(
             results=results,
             client=Client(address=self.client),
@@ -141,10 +141,10 @@ class Expectation(Table):
         )
         return ArcResult(value=self.arc.value, reason=_WHY, complete=True, sets=sets)
 
-    def _dmarc(self, author: Domain, spf: SpfResult, dkim: tuple[DkimResult, ...]) -> DmarcResult:
+    def _dmarc(self, author: Domain) -> DmarcResult:
         proved = [
-            (Identifier(Method.SPF, spf.domain or author), spf.value.value),
-            *((Identifier(Method.DKIM, one.sdid or author), one.value.value) for one in dkim),
+            (Identifier(Method.SPF, self.spf.domain or author), self.spf.value.value),
+            *((Identifier(Method.DKIM, one.domain or author), one.value.value) for one in self.dkim),
         ]
         near = [(identifier, value) for identifier, value in proved if _related(identifier.domain, author)]
         aligned = tuple(identifier for identifier, value in near if value == DmarcValue.PASS.value)
