@@ -228,6 +228,8 @@ def test_two_files_of_one_domain_are_refused(write: Write, names: tuple[str, str
     assert _problems(write(dict.fromkeys(names, ""))) == {
         second: f"is for the same domain as {first}; keep one of them"
     }
+    # what stands behind them in the order of names is read too
+    assert set(_problems(write({**dict.fromkeys(names, ""), "z z.toml": ""}))) == {second, "z z.toml"}
 
 
 def test_a_name_that_is_no_domain_says_what_to_do(write: Write) -> None:
@@ -342,6 +344,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_policies_is_taken_for_a_mistake(tmp_path: Path) -> None:
+    assert list(_problems(tmp_path)) == [str(tmp_path)]
     with pytest.raises(ConfigurationError, match="holds no policy file; copy the shipped"):
         _load(tmp_path)
 

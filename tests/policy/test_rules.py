@@ -217,6 +217,22 @@ ROWS = [
         code="451 4.7.24",
     ),
     Row(
+        id="an SPF temperror is named in the code beside a signature of the author domain that fails",
+        section="A.4",
+        case=case(dmarc("temperror", "reject"), spf_result=spf("temperror"), dkim_results=[dkim("fail")]),
+        disposition="tempfail",
+        rule="dmarc-temperror",
+        code="451 4.7.24",
+    ),
+    Row(
+        id="without an author domain no method is named in the code",
+        section="C.7.1",
+        case=case(dmarc("temperror", "reject", author=None, organizational=None), spf_result=spf("temperror")),
+        disposition="tempfail",
+        rule="dmarc-temperror",
+        code="451 4.7.1",
+    ),
+    Row(
         id="a DKIM key of the author domain that cannot be fetched is named in the code",
         section="B.5.3",
         case=case(dmarc("temperror", "reject"), dkim_results=[dkim("fail"), dkim("temperror", "k.author.example")]),
