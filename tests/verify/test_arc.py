@@ -94,6 +94,13 @@ def test_what_a_sealer_claims_is_handed_on_as_it_stands() -> None:
     assert result.sets[0].claims == b" mx.example.net (x);\r\n\tdmarc=pass header.from=a.example"
 
 
+def test_long_claims_are_handed_on_whole() -> None:
+    claims = b" mx.example.net;" + b" spf=none;" * 500 + b" dmarc=fail header.from=a.example"
+    headers = seal(HEADERS, BODY, KEY, 1, results=b" i=1;" + claims)
+    result, _, _ = verify(headers)
+    assert (result.value, result.sets[0].claims) == (ArcValue.PASS, claims)
+
+
 def test_a_forged_chain_of_unknown_sealers_may_pass_and_names_them() -> None:
     # Q1: passing proves only who handled it; whom to believe is the policy's business
     headers = seal(HEADERS, BODY, KEY, 1, message={b"h": b"subject"}, sealing={b"d": b"atk.example"})
@@ -202,7 +209,7 @@ BROKEN = [
             reason="instance",
             sets=(1,),
         )
-        for value in (b"0", b"51", b"-1", b"2.0", b"100", b"x", b"", b"1 1")
+        for value in (b"0", b"51", b"-1", b"2.0", b"100", b"002", b"x", b"", b"1 1")
     ),
     Broken(
         id="no i= in a message signature",
@@ -233,6 +240,9 @@ BROKEN = [
             b" i=;",
             b" i=2",
             b" i=2 x;",
+            b" i=2 \\;",
+            b" \\i=2;",
+            b" i=002;",
             b" i=51;",
             b" i=(2;",
             b" I=2;",
@@ -446,6 +456,12 @@ SINGLE = [
     Single(id="another key", section="D.2", answer=found(rsa_key(number=1).record()), reason="AMS: signature does not"),
     Single(id="the right key among several", section="B.3.1", answer=found(rsa_key(number=1).record(), RECORD)),
     Single(id="test mode", section="B.3.3", answer=found(b"t=y; " + RECORD), reason="AMS: the key is in test mode"),
+    Single(
+        id="a key in test mode beside another for use",
+        section="B.3.3",
+        answer=found(b"t=y; " + RECORD, rsa_key(number=1).record()),
+        reason="AMS: signature does not match",
+    ),
     Single(
         id="test mode that counts by choice",
         section="B.3.3",

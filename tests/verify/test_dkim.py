@@ -407,6 +407,19 @@ CASES = [
         reason="test mode; otherwise fail",
     ),
     Case(
+        id="test mode says more than a key that fails",
+        section="B.3.1",
+        answer=found(b"t=y; " + RSA, rsa_key(number=1).record()),
+        value=POLICY,
+        reason="test mode; otherwise pass",
+    ),
+    Case(
+        id="a key in test mode beside the same one for use",
+        section="B.3.1",
+        answer=found(b"t=y; " + RSA, RSA),
+        reason="signature verified",
+    ),
+    Case(
         id="test mode that counts by choice",
         section="B.3.3",
         answer=found(b"t=y; " + RSA),
