@@ -13,8 +13,7 @@ from assay.results import SpfIdentity, SpfResult, SpfValue
 from assay.trace import SpfDone, Trace
 from assay.verify.spf_query import HostCheck, SpfQuery
 
-_POSTMASTER = b"postmaster"
-_QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
+_QUOTED_PAIR = re.compile(rb"\\(.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +32,11 @@ class SpfOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sender:
-    """The sender that SPF checks; without a domain, ``problem`` says why there is none."""
+    """The sender that SPF checks; without a domain, ``problem`` says why there is none. HELO has no local part."""
 
     identity: SpfIdentity
     domain: Domain | None = None
-    local: bytes = _POSTMASTER
+    local: bytes = b""
     problem: str = ""
 
 
@@ -104,7 +103,7 @@ def _sender(envelope: Envelope) -> _Sender:
     match path:
         case NullSender():
             helo = parse_helo(envelope.helo)
-            return _multi_label(SpfIdentity.HELO, helo, _POSTMASTER, "MAIL FROM is null and HELO")
+            return _multi_label(SpfIdentity.HELO, helo, b"", "MAIL FROM is null and HELO")
         case ReversePath(local=local, domain=domain):
             return _multi_label(SpfIdentity.MAILFROM, domain, _unquoted(local), "MAIL FROM")
         case UnusablePath(reason=reason):
