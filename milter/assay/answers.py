@@ -81,6 +81,11 @@ class Resolver(Protocol):
         """Answer, waiting at most the time per query and what is left of the message's budget."""
         ...
 
-    def prefetch(self, name: bytes, rrtype: RRType) -> None:
-        """Start the query and return at once; a later ``resolve`` of the same name and type takes its answer."""
+    def prefetch(self, name: bytes, rrtype: RRType) -> Answer | None:
+        """Start the query and return at once; a later ``resolve`` of the same name and type takes its answer.
+
+        Returns:
+            The answer if it is here already, and then ``resolve`` gives the same; else None. A resolver that has
+            nothing to start may always return None.
+        """
         ...

@@ -31,14 +31,16 @@ class CountingZone:
         self._zone = Zone.parse(ZONE)
         self.asked: list[bytes] = []
         self.prefetched: list[bytes] = []
+        self.warm = False
 
     def resolve(self, name: bytes, rrtype: RRType) -> Answer:
         self.asked.append(name)
         return self._zone.resolve(name, rrtype)
 
-    def prefetch(self, name: bytes, rrtype: RRType) -> None:
+    def prefetch(self, name: bytes, rrtype: RRType) -> Answer | None:
         assert rrtype is RRType.TXT
         self.prefetched.append(name)
+        return self._zone.resolve(name, rrtype) if self.warm else None
 
 
 class Later(Executor):
@@ -52,8 +54,12 @@ class Later(Executor):
         future: Future[object] = Future()
 
         def job() -> None:
-            if future.set_running_or_notify_cancel():
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
                 future.set_result(fn(*args, **kwargs))
+            except RuntimeError as fault:
+                future.set_exception(fault)
 
         self.handed += args
         self.jobs.append(job)
@@ -93,6 +99,11 @@ class World:
         self.session.end_of_headers()
         self.session.body(body)
         return self.session.end_of_message("Q1")
+
+
+def _spf(judgement: Judgement) -> SpfValue:
+    assert judgement.results is not None
+    return judgement.results.spf.value
 
 
 def _dmarc(judgement: Judgement) -> DmarcValue:
@@ -189,7 +200,7 @@ def test_what_an_unfinished_message_left_is_gone(end: str) -> None:
     assert _dmarc(world.end()) is DmarcValue.PASS
 
 
-def test_early_spf_runs_once_at_the_first_recipient_and_decides_nothing() -> None:
+def test_early_spf_runs_once_at_the_first_recipient_and_is_not_run_again() -> None:
     world = World()
     world.begin()
     world.session.recipient()
@@ -197,7 +208,34 @@ def test_early_spf_runs_once_at_the_first_recipient_and_decides_nothing() -> Non
     assert world.zone.asked == []
     job()
     assert world.zone.asked == [b"good.example"]
-    assert _dmarc(world.end()) is DmarcValue.PASS
+    early = world.end()
+    assert world.zone.asked.count(b"good.example") == 1
+    other = World()
+    other.begin()
+    assert early == other.end()
+
+
+def test_spf_is_evaluated_on_the_spot_if_its_answers_are_cached() -> None:
+    world = World()
+    world.zone.warm = True
+    world.begin()
+    world.session.recipient()
+    assert world.background.jobs == []
+    assert world.zone.prefetched == [b"good.example"]
+    warm = world.end()
+    assert b"good.example" not in world.zone.asked
+    cold = World()
+    cold.begin()
+    assert warm == cold.end()
+
+
+def test_spf_of_one_message_is_not_that_of_the_next() -> None:
+    world = World()
+    world.zone.warm = True
+    world.begin()
+    assert _spf(world.end()) is SpfValue.PASS
+    world.mail(b"<x@other.example>")
+    assert _spf(world.end()) is SpfValue.NONE
 
 
 def test_early_spf_that_waits_holds_no_header_field_of_its_message() -> None:
@@ -219,23 +257,31 @@ def test_early_spf_that_comes_too_late_asks_nothing() -> None:
     assert len(world.zone.asked) == asked
 
 
-def test_a_fault_in_early_spf_is_logged_and_left_to_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_fault_in_early_spf_defers_the_message(monkeypatch: pytest.MonkeyPatch, *, warm: bool) -> None:
     world = World()
-    world.begin()
 
     def broken(name: bytes, rrtype: RRType) -> Answer:
         raise RuntimeError(f"{name!r} {rrtype}")
 
     with monkeypatch.context() as patch:
         patch.setattr(world.zone, "resolve", broken)
+        if warm:
+            patch.setattr(world.zone, "prefetch", broken)
+            with pytest.raises(RuntimeError, match="good"):  # the callback remembers it
+                world.begin()
+            return
+        world.begin()
         (job,) = world.background.jobs
         job()
-    assert _dmarc(world.end()) is DmarcValue.PASS
+    with pytest.raises(RuntimeError, match="good"):
+        world.end()
 
 
 def test_keys_and_walk_are_asked_for_at_end_of_headers() -> None:
     world = World()
     world.begin()
+    world.zone.prefetched.clear()  # SPF's
     signature = b" v=1; a=rsa-sha256; d=good.example; s=sel; h=from; bh=" + b"A" * 43 + b"=; b=AAAA"
     for name, value in letter(b"a@good.example", (b"DKIM-Signature", signature)):
         world.session.header(name, value)
@@ -248,6 +294,7 @@ def test_by_the_list_of_suffixes_two_names_are_asked_for_and_those_of_the_shadow
         dmarc = DmarcOptions(organizational_domain=Discovery.PSL, shadow=shadow)
         world = World(Settings(policies=Policies.built_in(Mode.ENFORCE), dmarc=dmarc))
         world.begin()
+        world.zone.prefetched.clear()  # SPF's
         world.session.header(b"From", b" a@a.b.good.example")
         world.session.end_of_headers()
         assert world.zone.prefetched == [b"_dmarc.a.b.good.example", b"_dmarc.good.example", *more]
@@ -337,7 +384,7 @@ def test_a_header_that_is_too_large_is_refused_unread_and_the_next_message_works
     assert judgement.decision.reply is not None
     assert (judgement.decision.reply.code, judgement.decision.reply.enhanced) == (552, "5.3.4")
     assert judgement.answers == ()
-    assert (world.zone.asked, world.zone.prefetched) == ([], [])
+    assert (world.zone.asked, world.zone.prefetched) == ([], [b"good.example"])  # by SPF, before the header
     world.mail()
     assert world.end().decision.rule != "header-too-large"
 

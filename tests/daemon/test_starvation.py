@@ -64,9 +64,12 @@ class Source:
 
 
 def _slow_spf() -> tuple[Mapping[Key, Answer], float]:
-    includes = b" ".join(b"include:s%d.forger.example" % number for number in range(9))
-    answers = {b"s%d.forger.example" % number: found(b"v=spf1 -all") for number in range(9)}
-    return {b"forger.example": found(b"v=spf1 " + includes + b" -all")} | answers, 4.9
+    # each names the next: what stands side by side in one record is waited for together
+    answers = {
+        b"s%d.forger.example" % number: found(b"v=spf1 include:s%d.forger.example -all" % (number + 1))
+        for number in range(9)
+    }
+    return {b"forger.example": found(b"v=spf1 include:s0.forger.example -all")} | answers, 4.9
 
 
 def _many_names() -> tuple[Mapping[Key, Answer], float]:

@@ -48,6 +48,7 @@ def test_a_name_server_is_an_address_and_maybe_a_port(text: str, address: str, p
         pytest.param("[::1]53", "only :port", id="no colon after the bracket"),
         pytest.param("[::1]:", "not a port", id="no port after the colon"),
         pytest.param(" 192.0.2.1", "not an IP address", id="a space"),
+        pytest.param("fe80::1%]", "no interface is called", id="a bracket in the zone"),
     ],
 )
 def test_anything_else_is_refused_and_says_why(text: str, fault: str) -> None:

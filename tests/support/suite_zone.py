@@ -182,11 +182,13 @@ class SuiteResolver:
 
     Attributes:
         queries: every question, in order.
+        prefetched: every question that was started ahead, in order.
     """
 
     def __init__(self, names: Mapping[bytes, SuiteName]) -> None:
         self._names = names
         self.queries: list[tuple[bytes, RRType]] = []
+        self.prefetched: list[tuple[bytes, RRType]] = []
 
     def resolve(self, name: bytes, rrtype: RRType) -> Answer:
         self.queries.append((name, rrtype))
@@ -205,4 +207,4 @@ class SuiteResolver:
         return Unavailable("too many CNAMEs")
 
     def prefetch(self, name: bytes, rrtype: RRType) -> None:
-        raise AssertionError(f"SPF prefetches nothing: {name!r} {rrtype}")
+        self.prefetched.append((name.lower(), rrtype))

@@ -647,6 +647,36 @@ def test_case(case: Case) -> None:
     assert list(trace)[-1] == SpfDone(result)
 
 
+@pytest.mark.parametrize(
+    ("text", "ahead"),
+    [
+        pytest.param(
+            "include:a.test include:B.test ?include:c.test. -all", ["b.test", "c.test"], id="all but the first"
+        ),
+        pytest.param("a:x.test ip4:192.0.2.1 include:a.test -all", ["a.test"], id="what follows another term"),
+        pytest.param(
+            "include:a.test include:%{i}.test include:b.test", ["b.test"], id="no macros: they may never matter"
+        ),
+        pytest.param("include:a.test exists:b.test mx:c.test redirect=d.test", [], id="includes only"),
+        pytest.param("ip4:192.0.2.0/24 include:a.test include:b.test", [], id="not what comes behind a match"),
+        pytest.param(" ".join(f"include:{n}.test" for n in range(30)), [f"{n}.test" for n in range(1, 11)], id="ten"),
+    ],
+)
+def test_included_records_are_looked_for_together(text: str, ahead: list[str]) -> None:
+    """So that a message waits once for all of them (RFC 7208 4.6.4 bounds how many are asked for)."""
+    resolver = SuiteResolver(zone(record(f"v=spf1 {text}")))
+    verify_spf(facts(b"<u@example.com>", b"", CLIENT), resolver, 0.0, Trace())
+    assert resolver.prefetched == [(name.encode(), RRType.TXT) for name in ahead]
+
+
+def test_ten_records_are_looked_for_ahead_in_all() -> None:
+    many = " ".join(f"include:{{}}{number}.example.com" for number in range(6))
+    names = {"a0": [{"TXT": "v=spf1 " + many.format(*"bbbbbb")}], "b0": [{"TXT": "v=spf1 " + many.format(*"cccccc")}]}
+    resolver = SuiteResolver(zone(record("v=spf1 " + many.format(*"aaaaaa"), **names)))
+    verify_spf(facts(b"<u@example.com>", b"", CLIENT), resolver, 0.0, Trace())
+    assert b" ".join(name[:2] for name, _ in resolver.prefetched) == b"a1 a2 a3 a4 a5 b1 b2 b3 b4 b5"
+
+
 def test_every_term_that_is_looked_at_is_a_step() -> None:
     data = record(
         "v=spf1 a:o.example.com include:i.example.com exists:%{l} redirect=r.example.com",
@@ -785,6 +815,13 @@ class Broken:
 def test_a_fault_of_the_resolver_is_ours_and_passes_through_pyspf() -> None:
     with pytest.raises(IndexError):
         verify_spf(facts(b"<u@example.com>", b"", CLIENT), Broken(), 0.0, Trace())
+
+
+def test_a_fault_in_looking_ahead_is_ours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolver = SuiteResolver(zone(record("v=spf1 include:a.test include:b.test")))
+    monkeypatch.setattr(resolver, "prefetch", Broken().prefetch)
+    with pytest.raises(IndexError):
+        verify_spf(facts(b"<u@example.com>", b"", CLIENT), resolver, 0.0, Trace())
 
 
 def test_an_exception_of_pyspf_is_a_permerror_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:

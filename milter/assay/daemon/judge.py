@@ -15,7 +15,7 @@ from assay.message.header import HeaderSize, indirect_signs
 from assay.policy.engine import decide
 from assay.policy.model import Case, Decision, Disposition, Mode, Reply
 from assay.policy.policies import Policies
-from assay.results import AuthResults, DmarcResult, DmarcValue
+from assay.results import AuthResults, DmarcResult, DmarcValue, SpfResult
 from assay.stamp.stamp import Stamp, make_exempt_stamp, make_stamp
 from assay.trace import DmarcDone, Query, ShadowDone, Step, Trace
 from assay.verify.arc import verify_arc
@@ -62,7 +62,7 @@ class Judgement:
         decision: what to do.
         hold: a quarantine is carried out by the MTA's hold queue; otherwise by the header field in ``stamp``.
         stamp: what to write into and to remove from the message.
-        trace: every step, in order.
+        trace: every step, in order; those of SPF first.
         answers: every answer of the DNS that was used, each question once: enough to judge the message again.
         exempt: why it is let in unjudged, None if it is not.
         shadow: what DMARC says the other way; None if that was not asked for. Nothing else depends on it.
@@ -94,7 +94,24 @@ def exemption(client: Client, envelope: Envelope, settings: Settings) -> Exempt 
     return None
 
 
-def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Clock) -> Judgement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpfJudgement:
+    """What SPF says of a message, with every step; needs nothing but client and envelope."""
+
+    result: SpfResult
+    trace: tuple[Step, ...]
+
+
+def judge_spf(facts: MessageFacts, resolver: Resolver, clock: Clock) -> SpfJudgement:
+    """Evaluate SPF ahead of :func:`judge`; args as there."""
+    trace = Trace()
+    result = verify_spf(facts, _Traced(resolver, trace), clock(), trace)
+    return SpfJudgement(result=result, trace=tuple(trace))
+
+
+def judge(
+    facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Clock, spf: SpfJudgement | None = None
+) -> Judgement:
     """Judge one message.
 
     Args:
@@ -102,6 +119,7 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
         resolver: the message's own; answers that were prefetched are taken from it.
         settings: policies and options.
         clock: read once, so that every time-dependent rule sees the same instant.
+        spf: of the same message by the same resolver, if it was evaluated already.
 
     Returns:
         The judgement. Bad mail and a failing DNS are values in it; an exception is a fault of ours, and the caller
@@ -124,14 +142,15 @@ def judge(facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Cl
     if too_large is not None:
         return _unread(too_large, facts, settings)
     now = clock()
-    trace = Trace()
+    if spf is None:
+        spf = judge_spf(facts, resolver, lambda: now)
+    trace = Trace(list(spf.trace))
     traced = _Traced(resolver, trace)
     author = parse_author(facts.headers, smtputf8=facts.envelope.smtputf8)
-    spf = verify_spf(facts, traced, now, trace)
     dkim = verify_dkim(facts, traced, now, settings.options, trace)
     arc = verify_arc(facts, traced, now, settings.options, trace)
-    dmarc = verify_dmarc(author, spf, dkim, traced, settings.dmarc, trace)
-    results = AuthResults(spf=spf, dkim=dkim, arc=arc, dmarc=dmarc)
+    dmarc = verify_dmarc(author, spf.result, dkim, traced, settings.dmarc, trace)
+    results = AuthResults(spf=spf.result, dkim=dkim, arc=arc, dmarc=dmarc)
     case = Case(results=results, client=facts.client, indirect_signs=indirect_signs(facts.headers))
     decision = decide(case, settings.policies, trace)
     stamp = make_stamp(
@@ -213,7 +232,7 @@ class _Traced:
     def __init__(self, resolver: Resolver, trace: Trace) -> None:
         self._resolver = resolver
         self._trace = trace
-        self._noted: set[tuple[bytes, RRType]] = set()
+        self._noted = {(step.name.lower(), step.rrtype) for step in trace if isinstance(step, Query)}
 
     def resolve(self, name: bytes, rrtype: RRType) -> Answer:
         answer = self._resolver.resolve(name, rrtype)
@@ -223,5 +242,5 @@ class _Traced:
             self._trace.add(Query(name, rrtype, answer))
         return answer
 
-    def prefetch(self, name: bytes, rrtype: RRType) -> None:
-        self._resolver.prefetch(name, rrtype)
+    def prefetch(self, name: bytes, rrtype: RRType) -> Answer | None:
+        return self._resolver.prefetch(name, rrtype)

@@ -11,17 +11,16 @@ from ipaddress import IPv6Address, ip_address
 
 from assay.answers import Resolver, RRType
 from assay.clock import Clock
-from assay.daemon.judge import Exempt, Judgement, Settings, exemption, judge
+from assay.daemon.judge import Exempt, Judgement, Settings, SpfJudgement, exemption, judge, judge_spf
 from assay.daemon.shadow import ShadowTally
+from assay.dns.known import KnownAnswers, NotKnownYetError
 from assay.dns.reserved import ReservedResolver
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
 from assay.message.header import HeaderSize, field_from_milter
 from assay.stamp.removal import claiming_names
-from assay.trace import Trace
 from assay.verify.demands import demands, policy_names
-from assay.verify.spf import verify_spf
 
 log = get_logger()
 
@@ -33,7 +32,7 @@ class Context:
     Attributes:
         settings: what to judge by; never changed while the worker lives.
         new_resolver: makes the resolver of one message, with its own budget.
-        background: runs the early SPF evaluation.
+        background: evaluates SPF where it has to wait for the DNS.
         clock: the wall clock, for judgements.
         authserv_id: as configured; None takes the host name that the MTA sends.
         host_name: of this machine, where the MTA sends none.
@@ -63,7 +62,7 @@ class _Message:
     headers: list[HeaderField] = field(default_factory=list)
     header_size: HeaderSize = field(default_factory=HeaderSize)
     hasher: BodyHasher | None = None
-    early_spf: Future[None] | None = None
+    spf: SpfJudgement | Future[SpfJudgement] | None = None
     fault: BaseException | None = None
 
 
@@ -117,17 +116,19 @@ class Session:
         message.exempt = exemption(self._known_client(), envelope, self._context.settings)
 
     def recipient(self) -> None:
-        """Start SPF at the first accepted recipient: before it the MTA may still refuse the whole transaction.
+        """Evaluate SPF at the first accepted recipient: before it the MTA may still refuse the whole transaction.
 
-        The evaluation only warms the message's resolver; the judge runs its own and alone decides.
+        Here and now if all its answers are cached, as those of busy senders are; else in the background.
         """
         message = self._open()
-        if message.early_spf is not None or message.exempt is not None:
+        if message.spf is not None or message.exempt is not None:
             return
         # It is handed no header fields: what waits for its turn must not hold on to what a sender can make large.
-        message.early_spf = self._context.background.submit(
-            _warm_spf, message.resolver, self._facts(message, {}, "-"), self._context.clock
-        )
+        facts, clock = self._facts(message, {}, "-"), self._context.clock
+        try:
+            message.spf = judge_spf(facts, KnownAnswers(message.resolver), clock)
+        except NotKnownYetError:
+            message.spf = self._context.background.submit(judge_spf, facts, message.resolver, clock)
 
     def header(self, name: bytes, value: bytes) -> None:
         """Note a header field as the MTA hands it over.
@@ -181,7 +182,11 @@ class Session:
             raise OutOfOrderError("an end of message without MAIL before it")
         hashes = message.hasher.finish() if message.hasher is not None else {}
         facts = self._facts(message, hashes, queue_id)
-        judgement = judge(facts, message.resolver, self._context.settings, self._context.clock)
+        spf = message.spf
+        if isinstance(spf, Future):
+            # one that did not get its turn is evaluated by the judge
+            spf = None if spf.cancelled() else spf.result()
+        judgement = judge(facts, message.resolver, self._context.settings, self._context.clock, spf)
         log.info(
             "message",
             **message_line(
@@ -198,8 +203,8 @@ class Session:
 
     def abort(self) -> None:
         """Drop the open message; the connection's facts stay."""
-        if self._message is not None and self._message.early_spf is not None:
-            self._message.early_spf.cancel()
+        if self._message is not None and isinstance(self._message.spf, Future):
+            self._message.spf.cancel()
         self._message = None
 
     def _known_client(self) -> Client:
@@ -238,12 +243,3 @@ def _parse_address(text: str | None) -> IPAddress | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def _warm_spf(resolver: Resolver, facts: MessageFacts, clock: Clock) -> None:
-    """Ask what SPF asks, and drop the result; runs beside the SMTP dialogue."""
-    try:
-        verify_spf(facts, resolver, clock(), Trace())
-    except Exception:
-        # The judge meets the same fault, defers the message and says which one it was.
-        log.exception("early SPF evaluation failed")

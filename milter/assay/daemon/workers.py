@@ -36,8 +36,8 @@ READY: Final = b"r"
 """Written to the supervisor once connections are accepted."""
 
 BACKGROUND_THREADS: Final = 32
-"""Early SPF evaluations at the same time; each waits for the DNS most of its life. Further ones queue up, and where
-their message is judged before their turn, the judge finds the resolver cold, which costs only time."""
+"""SPF evaluations that wait for the DNS at the same time. Further ones queue up; where their message is judged before
+their turn, the judge evaluates them, which costs only time."""
 
 FILTER_NAME: Final = "assay"
 

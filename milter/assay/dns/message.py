@@ -5,8 +5,7 @@ from threading import Lock
 from typing import Protocol
 
 from assay.answers import Absent, Answer, Found, RRType, Unavailable
-from assay.dns.names import fold, to_wire
-from assay.trace import Query
+from assay.dns.names import to_wire
 
 
 class Pending(Protocol):
@@ -49,7 +48,7 @@ class MessageResolver:
         self._clock = clock
         self._lock = Lock()
         self._started: dict[tuple[bytes, RRType], Answer | Pending] = {}
-        self._answers: dict[tuple[bytes, RRType], Query] = {}
+        self._answers: dict[tuple[bytes, RRType], Answer] = {}
         self._blocked = 0
         self._blocked_since = 0.0
         self._waited = 0.0
@@ -59,44 +58,43 @@ class MessageResolver:
         """How many different questions the message asked, prefetched ones included."""
         return len(self._started)
 
-    @property
-    def answers(self) -> tuple[Query, ...]:
-        """Every question that was resolved, with its answer, in the order in which the answers were first given."""
-        with self._lock:
-            return tuple(self._answers.values())
-
     def resolve(self, name: bytes, rrtype: RRType) -> Answer:
         """Answer, waiting for it within the client's time per question and what is left of the budget."""
-        wire_name = to_wire(name)
-        if wire_name is None:
-            return self._give(name, rrtype, Absent(nxdomain=True))
+        key = (name.lower(), rrtype)
         with self._lock:
-            given = self._answers.get((name.lower(), rrtype))
+            given = self._answers.get(key)
             if given is not None:
-                return given.answer
-            found = self._start(wire_name, rrtype)
+                return given
+            found = self._start(name, key)
         if not isinstance(found, Found | Absent | Unavailable):
             found = self._wait(found)
-        return self._give(name, rrtype, found)
+        with self._lock:
+            # another thread may have been told first, and then that holds
+            return self._answers.setdefault(key, found)
 
-    def prefetch(self, name: bytes, rrtype: RRType) -> None:
-        """Start the query, within the budget, and return at once."""
-        wire_name = to_wire(name)
-        if wire_name is not None:
-            with self._lock:
-                self._start(wire_name, rrtype)
+    def prefetch(self, name: bytes, rrtype: RRType) -> Answer | None:
+        """Start the query, within the budget, and return at once; the answer if it is here."""
+        key = (name.lower(), rrtype)
+        with self._lock:
+            given = self._answers.get(key)
+            if given is not None:
+                return given
+            found = self._start(name, key)
+        return found if isinstance(found, Found | Absent | Unavailable) else found.wait(0)
 
-    def _start(self, wire_name: bytes, rrtype: RRType) -> Answer | Pending:
+    def _start(self, name: bytes, key: tuple[bytes, RRType]) -> Answer | Pending:
         """Find or start the question; with the lock held."""
-        key = (fold(wire_name), rrtype)
         started = self._started.get(key)
         if started is not None:
             return started
+        wire_name = to_wire(name)
+        if wire_name is None:
+            return Absent(nxdomain=True)
         if len(self._started) >= self._max_queries:
             return Unavailable(f"budget of {self._max_queries} DNS queries for this message used up")
         if self._left() <= 0:
             return self._out_of_time()
-        started = self._started[key] = self._source.start(wire_name, rrtype)
+        started = self._started[key] = self._source.start(wire_name, key[1])
         return started
 
     def _wait(self, pending: Pending) -> Answer:
@@ -122,8 +120,3 @@ class MessageResolver:
 
     def _out_of_time(self) -> Unavailable:
         return Unavailable(f"budget of {self._budget:g} s for the DNS of this message used up")
-
-    def _give(self, name: bytes, rrtype: RRType, answer: Answer) -> Answer:
-        """Note the answer; another thread may have been told first, and then that holds."""
-        with self._lock:
-            return self._answers.setdefault((name.lower(), rrtype), Query(name, rrtype, answer)).answer

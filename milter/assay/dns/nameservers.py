@@ -13,6 +13,8 @@ DNS_PORT: Final = 53
 
 _MAX_PORT: Final = 65535
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+# ipaddress takes any text for the zone; what no interface is called could not be written back either
+_ZONE = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class NameserverError(AssayError):
@@ -46,6 +48,8 @@ def parse_nameserver(text: str) -> Nameserver:
             f"{text!r} is no name server: {address!r} is not an IP address; write 192.0.2.1, 192.0.2.1:5353, "
             "::1 or [::1]:53"
         ) from error
+    if isinstance(host, IPv6Address) and host.scope_id is not None and _ZONE.fullmatch(host.scope_id) is None:
+        raise NameserverError(f"{text!r} is no name server: no interface is called {host.scope_id!r}")
     if text.startswith("[") and isinstance(host, IPv4Address):
         raise NameserverError(f"{text!r} is no name server: brackets are for IPv6 addresses")
     return Nameserver(address=host, port=port)

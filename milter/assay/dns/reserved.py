@@ -32,9 +32,9 @@ class ReservedResolver:
         """Answer within the budget that the question belongs to."""
         return self._of(name, rrtype).resolve(name, rrtype)
 
-    def prefetch(self, name: bytes, rrtype: RRType) -> None:
+    def prefetch(self, name: bytes, rrtype: RRType) -> Answer | None:
         """Start the query within the budget that the question belongs to."""
-        self._of(name, rrtype).prefetch(name, rrtype)
+        return self._of(name, rrtype).prefetch(name, rrtype)
 
     def _of(self, name: bytes, rrtype: RRType) -> Resolver:
         return self._reserved if rrtype is RRType.TXT and name.lower() in self._names else self._general

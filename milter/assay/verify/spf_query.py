@@ -78,7 +78,7 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
 
     def __init__(self, check: HostCheck, resolver: Resolver, trace: Trace) -> None:
         self._resolver, self._trace, self._explain = resolver, trace, check.explain
-        self._term = self._terms = 0
+        self._term = self._terms = self._ahead = 0
         self._void: set[int] = set()
         self._names: list[str] | None = None
         self._fault: Exception | None = None
@@ -123,7 +123,11 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         """Evaluate a record; ``recursion`` is 0 for that of the domain and what it redirects to, else 1."""
         if record is None:
             return "none", 250, ""
+        ahead = record.ahead
         for directive in record.directives:
+            if ahead and directive.network is None:
+                self._look_ahead(ahead)
+                ahead = ()
             value = self._matched(directive)
             if value is None:
                 continue
@@ -133,6 +137,21 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
             return value, 250, self._explanation(record.exp) if wanted and record.exp is not None else ""
         self.reason = f"no term matched in the record of {self.d}"
         return ("neutral", 250, "") if record.redirect is None else self._redirect(record.redirect, recursion)
+
+    def _look_ahead(self, names: Iterable[bytes]) -> None:
+        """Start to look for included records, so that they are not waited for one after the other.
+
+        For as many in all as may be asked for (RFC 7208 4.6.4): a record of nothing but includes asks no more for it.
+        """
+        for name in names:
+            if self._ahead == SPF_LOOKUPS:
+                return
+            self._ahead += 1
+            try:
+                self._resolver.prefetch(name, RRType.TXT)
+            except Exception as fault:
+                self._fault = fault
+                raise
 
     def _matched(self, directive: Directive) -> str | None:
         """Evaluate a directive; its result, or None without a match."""

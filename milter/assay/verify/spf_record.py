@@ -81,6 +81,12 @@ class Directive:
         """What a match means (RFC 7208 4.6.2)."""
         return {"-": "fail", "~": "softfail", "?": "neutral"}.get(self.text[0], "pass")
 
+    @property
+    def included(self) -> bytes | None:
+        """The name that an include without macros asks for; None for any other directive."""
+        name, _, target = self.text.lstrip("+-?~").partition(":")
+        return target_name((target,)).encode() if name.lower() == "include" and "%" not in target else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpfRecord:
@@ -90,11 +96,13 @@ class SpfRecord:
         directives: in order, those after ``all`` included.
         redirect: the domain-spec of redirect=, None without.
         exp: the domain-spec of exp=, None without.
+        ahead: names of included records that can be asked for while the first directive that needs the DNS waits.
     """
 
     directives: tuple[Directive, ...]
     redirect: str | None = None
     exp: str | None = None
+    ahead: tuple[bytes, ...] = ()
 
 
 _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE)
@@ -151,7 +159,13 @@ def parse_record(text: bytes) -> SpfRecord:
         else:
             _check_domain_spec(value)
             known[name] = value
-    return SpfRecord(directives=tuple(directives), redirect=known.get("redirect"), exp=known.get("exp"))
+    waiting = [directive for directive in directives if directive.network is None][1:]
+    return SpfRecord(
+        directives=tuple(directives),
+        redirect=known.get("redirect"),
+        exp=known.get("exp"),
+        ahead=tuple(name for directive in waiting if (name := directive.included) is not None),
+    )
 
 
 def parse_macros(text: str, *, explanation: bool = False) -> MacroString:
