@@ -281,6 +281,17 @@ def test_a_name_that_walks_jump_over_is_nobodys_organization_by_the_list_alone()
         assert evaluate(author, policies, dkim=[dkim(signer)], options=each).result.value is FAIL
 
 
+def test_a_name_that_walks_jump_over_stays_apart_from_records_between_the_suffixes() -> None:
+    """C.5: the guard says "itself" of such a name, and no longer record of its walk may say otherwise."""
+    author = "mail.shop.b.c.d.e.f.g.example"
+    policies = {"example": policy("p=reject"), "g.example": policy("p=none")}
+    options = DmarcOptions(suffixes=Suffixes("b.c.d.e.f.g.example"))
+
+    result = evaluate(author, policies, dkim=[dkim("other.g.example")], options=options).result
+
+    assert (result.value, result.organizational_domain) == (FAIL, Domain.parse(author))
+
+
 # Walks of all lengths: a jump of eight labels, and names of more labels than the list knows.
 LABELS = st.lists(st.sampled_from("ab"), max_size=3) | st.lists(st.just("a"), min_size=6, max_size=9)
 NAMES = LABELS.map(lambda labels: ".".join([*labels, "c"]))
