@@ -1,7 +1,7 @@
 """Who is measured: how each contender is configured, what it starts, and what it can know.
 
 All are set up alike: they check SPF, DKIM, DMARC and, where they can, ARC of mail from outside, add their results as
-Authentication-Results and refuse nothing. All read the name server from /etc/resolv.conf, keep their own default for
+Authentication-Results and refuse nothing. All take the name server from /etc/resolv.conf, keep their own default for
 everything else, and run in the foreground. None but assay writes a log: its log line is part of what it does, while
 the others' would go to a syslog that is not there.
 """
@@ -15,8 +15,12 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Literal
 
+from build import build
+
 ROOT: Final = Path(__file__).parent.parent
 AUTHSERV_ID: Final = "mx.receiver.example"
+NAME_SERVER: Final = "127.0.0.1"
+"""Where all DNS comes from, on port 53."""
 ALL: Final = frozenset({"spf", "dkim", "dmarc", "arc"})
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
 """The interpreter that Debian's Python packages belong to."""
@@ -94,7 +98,8 @@ def assay(place: Place, workers: int) -> list[Program]:
 
 
 def opendkim(place: Place) -> Program:
-    # No ResolverConfiguration: Debian's 2.11 crashes with it under load. No TrustAnchorFile: the zone is not signed.
+    # Without Nameservers Debian's opendkim would ask the root servers. No ResolverConfiguration: its 2.11 crashes with
+    # it under load. No TrustAnchorFile: the zone is not signed.
     socket = place.socket("opendkim")
     config = place.write(
         "opendkim.conf",
@@ -103,6 +108,7 @@ Mode              v
 Socket            {socket}
 AuthservID        {AUTHSERV_ID}
 AlwaysAddARHeader yes
+Nameservers       {NAME_SERVER}
 Syslog            no
 Background        no
 """,
@@ -160,9 +166,10 @@ UserID     root
 Syslog     no
 """,
     )
+    # In this order: dkimpy-milter removes what stands under its own authserv-id, so also what pyspf-milter added.
     return [
-        Program((SYSTEM_PYTHON, "/usr/bin/pyspf-milter", spf_config), spf),
         Program((SYSTEM_PYTHON, "/usr/bin/dkimpy-milter", dkim_config), dkim),
+        Program((SYSTEM_PYTHON, "/usr/bin/pyspf-milter", spf_config), spf),
         opendmarc(place, own_spf=False),
     ]
 
@@ -222,6 +229,11 @@ def own(program: str, *arguments: str) -> Callable[[Place], list[Program]]:
     return programs
 
 
+def responder(place: Place) -> list[Program]:
+    socket = place.socket("responder")
+    return [Program((build()["loadgen"], "--respond", socket), socket)]
+
+
 CORES: Final = len(os.sched_getaffinity(0))
 
 CONTENDERS: Final = (
@@ -240,7 +252,7 @@ CONTENDERS: Final = (
     ),
     Contender(
         name="pyspf-milter+dkimpy-milter+opendmarc",
-        what="pyspf-milter, then dkimpy-milter, then opendmarc on their results",
+        what="dkimpy-milter, then pyspf-milter, then opendmarc on their results",
         packages=("pyspf-milter", "dkimpy-milter", "opendmarc", "python3-spf", "python3-dkim"),
         knows=ALL - {"arc"},
         programs=python_milters,
@@ -267,5 +279,11 @@ CONTENDERS: Final = (
         what="a pymilter that hashes the body with SHA-256 (bench/contenders/hash_only.py)",
         knows=frozenset(),
         programs=own("hash_only"),
+    ),
+    Contender(
+        name="answers-at-once",
+        what="the load generator's own counterpart in C: the most that the load generator can show",
+        knows=frozenset(),
+        programs=responder,
     ),
 )

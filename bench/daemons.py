@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,10 +30,20 @@ class Running:
     Attributes:
         sockets: in the order in which the MTA asks them.
         group: its processes.
+        processes: the programs that were started, in the same order.
     """
 
     sockets: tuple[str, ...]
     group: ControlGroup | Sessions
+    processes: Sequence[subprocess.Popen[bytes]]
+
+    def deaths(self) -> list[str]:
+        """The programs that ended by themselves: the address, and the status or the negative number of the signal."""
+        return [
+            f"the program at {address} ended with {process.returncode}"
+            for address, process in zip(self.sockets, self.processes, strict=True)
+            if process.poll() is not None
+        ]
 
 
 @contextlib.contextmanager
@@ -63,7 +73,7 @@ def running(contender: Contender, family: Family = "unix") -> Iterator[Running]:
             processes.append(process)
             group.started(process.pid)
             _wait(program, process, log)
-        yield Running(tuple(program.socket for program in programs), group)
+        yield Running(tuple(program.socket for program in programs), group, processes)
 
 
 def _wait(program: Program, process: subprocess.Popen[bytes], log: Path) -> None:

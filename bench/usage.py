@@ -8,6 +8,7 @@ from /proc.
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -68,8 +69,15 @@ class ControlGroup:
         return [int(line) for line in (self._path / "cgroup.procs").read_text().split()]
 
     def close(self) -> None:
-        """Remove the group; its processes have ended."""
-        self._path.rmdir()
+        """Remove the group, whose processes have ended or are about to."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return self._path.rmdir()
+            except OSError:  # busy: the kernel still takes a large process apart
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 class Sessions:

@@ -1,0 +1,181 @@
+"""Puts what the benchmark found into docs/performance.md, between its markers; the prose around them is by hand.
+
+Run: script/bench report
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+from typing import Any, Final
+
+from build import CACHE, HERE
+
+RESULTS: Final = CACHE / "results"
+DOCS: Final = HERE.parent / "docs"
+PAGE: Final = DOCS / "performance.md"
+KEPT: Final = DOCS / "performance"
+BASE: Final = "assay"
+"""The contender that ratios are to."""
+NOTHING: Final = "-"
+"""A cell without a measurement."""
+
+Number = Callable[[dict[str, Any]], float]
+
+
+def main() -> None:
+    """Copy the results beside the page and write its tables anew."""
+    KEPT.mkdir(exist_ok=True)
+    for path in (*RESULTS.glob("*.json"), *RESULTS.glob("*.svg")):
+        shutil.copyfile(path, KEPT / path.name)
+    document = json.loads((KEPT / "results.json").read_text())
+    page = PAGE.read_text("utf-8")
+    marked = re.compile(r"(<!-- tables: script/bench report -->\n).*?(<!-- end of tables -->)", re.DOTALL)
+    text = "\n" + tables(document) + "\n"
+    new, count = marked.subn(lambda match: match[1] + text + match[2], page)
+    if count != 1:
+        raise SystemExit(f"{PAGE}: the markers of the tables are missing")
+    PAGE.write_text(new, "utf-8")
+    print(f"{PAGE} and {KEPT} are written")
+
+
+def tables(document: dict[str, Any]) -> str:
+    """All that a run found, as Markdown."""
+    return "\n\n".join(part for part in _parts(document) if part)
+
+
+def _parts(document: dict[str, Any]) -> Iterable[str]:
+    busy = [item for item in document["workloads"] if not item["paced"]]
+    yield _head(document)
+    yield "### CPU\n\nSeconds of all processes per 1,000 messages; in parentheses how many times what assay needs."
+    yield _table(document, busy, lambda found: found["cpu_ms"], "{:.2f}")
+    yield "### Throughput\n\nMessages a second; in parentheses how many times what assay manages."
+    yield _table(document, busy, lambda found: found["load"]["messages_per_second"], "{:.0f}")
+    yield "### Waiting\n\nMilliseconds from the end of data to the reply: what 50 %, 95 % and 99 % of all wait at most."
+    yield _plain_table(document, document["workloads"], _waits)
+    yield "### Memory\n\nMiB of proportional set size: before the first message, the peak under load, and afterwards."
+    yield _plain_table(document, document["workloads"], _memory)
+    yield _disagreements(document)
+    yield _refused(document)
+
+
+def _head(document: dict[str, Any]) -> str:
+    machine, packages = document["machine"], document["packages"]
+    how = (
+        f"`{document['command']}`, {document['date']}; {document['rounds']} rounds of about {document['seconds']:g} s"
+        " for each number, which is their median."
+        f" Rounds differ from it in CPU by at most {_spread(document):.0%}."
+    )
+    lines = [
+        how,
+        "",
+        f"* {machine['processor']}, {machine['cores']} cores, {machine['memory']}; {machine['system']}",
+        f"* Python {machine['python']}; {machine['libraries']}",
+        f"* {', '.join(f'{name} {version}' for name, version in packages.items())}",
+        "",
+        "| contender | what it is |",
+        "|---|---|",
+        *(f"| {item['name']} | {item['what']} |" for item in document["contenders"]),
+    ]
+    return "\n".join(lines)
+
+
+def _of(document: dict[str, Any], contender: str, workload: str) -> list[dict[str, Any]]:
+    return [
+        found for found in document["measurements"] if found["contender"] == contender and found["workload"] == workload
+    ]
+
+
+def _median(document: dict[str, Any], contender: str, workload: str, number: Number) -> float | None:
+    values = [number(found) for found in _of(document, contender, workload)]
+    return median(values) if values else None
+
+
+def _spread(document: dict[str, Any]) -> float:
+    """The largest distance of a round's CPU from the median of its rounds, as a share of that."""
+    spread = 0.0
+    for found in document["measurements"]:
+        middle = _median(document, found["contender"], found["workload"], lambda other: other["cpu_ms"])
+        if middle:
+            spread = max(spread, abs(found["cpu_ms"] / middle - 1))
+    return spread
+
+
+def _table(document: dict[str, Any], workloads: Sequence[dict[str, Any]], number: Number, form: str) -> str:
+    def cell(contender: str, workload: str) -> str:
+        value = _median(document, contender, workload, number)
+        if value is None:
+            return NOTHING
+        base = _median(document, BASE, workload, number)
+        ratio = f" ({value / base:.2f})" if base and contender != BASE else ""
+        return form.format(value) + ratio
+
+    return _grid(document, workloads, cell)
+
+
+def _plain_table(
+    document: dict[str, Any], workloads: Sequence[dict[str, Any]], text: Callable[[list[dict[str, Any]]], str]
+) -> str:
+    def cell(contender: str, workload: str) -> str:
+        found = _of(document, contender, workload)
+        return text(found) if found else NOTHING
+
+    return _grid(document, workloads, cell)
+
+
+def _grid(document: dict[str, Any], workloads: Sequence[dict[str, Any]], cell: Callable[[str, str], str]) -> str:
+    if not workloads:
+        return ""
+    rows = [
+        ["", *(workload["title"] for workload in workloads)],
+        ["---"] * (len(workloads) + 1),
+    ]
+    for contender in document["contenders"]:
+        cells = [cell(contender["name"], workload["name"]) for workload in workloads]
+        if set(cells) != {NOTHING}:
+            rows.append([contender["name"], *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _waits(found: list[dict[str, Any]]) -> str:
+    return " / ".join(f"{median(one['load']['latency_ms'][key] for one in found):.1f}" for key in ("p50", "p95", "p99"))
+
+
+def _memory(found: list[dict[str, Any]]) -> str:
+    keys = ("memory_idle", "memory_peak", "memory_after")
+    return " / ".join(f"{median(one[key] for one in found):.0f}" for key in keys)
+
+
+def _disagreements(document: dict[str, Any]) -> str:
+    text = "### Verdicts\n\n"
+    if not document["disagreements"]:
+        return text + "Every contender found in every message what the corpus says, as far as it looks for it."
+    lines = [
+        text + "What contenders found otherwise than the corpus says by construction, of what they look for:",
+        "",
+        "| contender | messages | method | by construction | found | messages | such as | why |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {item['contender']} | {item['set_name']} | {item['method']} | {item['expected']} | {item['found']}"
+        f" | {item['messages']} | {item['example']} | {item['cause'] or 'not known'} |"
+        for item in document["disagreements"]
+    ]
+    return "\n".join(lines)
+
+
+def _refused(document: dict[str, Any]) -> str:
+    lines = [f"* {item['where']}: {item['why'].strip()}" for item in document["failures"]]
+    for found in document["measurements"]:
+        others = {reply: n for reply, n in found["load"]["replies"].items() if n and reply != "accept"}
+        if others:
+            lines.append(
+                f"* {found['contender']}, {found['workload']}, round {found['round'] + 1}: "
+                + "; ".join([*(f"{n} {reply}" for reply, n in others.items()), *found["load"]["complaints"]])
+            )
+    return "### What did not go well\n\n" + "\n".join(lines) if lines else ""
+
+
+if __name__ == "__main__":
+    main()
