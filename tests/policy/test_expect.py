@@ -11,7 +11,7 @@ from assay.policy.expect import run_expectations
 from assay.policy.expectation import Expectation
 from assay.policy.load import load_policies
 from assay.policy.model import Mode
-from assay.results import DmarcValue, Identifier, Method, Requested
+from assay.results import ArcValue, DmarcValue, Identifier, Method, Requested, SpfIdentity, SpfValue
 
 
 def _run(directory: Path, **files: str) -> tuple[Problem, ...]:
@@ -155,6 +155,13 @@ def test_an_unusable_from_has_no_author_domain_and_no_record() -> None:
     )
     dmarc = stated.case(Domain("a.example")).results.dmarc
     assert (dmarc.value, dmarc.author_domain, dmarc.policy_domain) == (DmarcValue.PERMERROR, None, None)
+
+
+def test_what_an_expectation_leaves_out_was_not_found() -> None:
+    stated = Expectation.model_validate({"disposition": "none", "rule": "no-policy"})
+    results = stated.case(Domain("a.example")).results
+    assert (results.spf.value, results.spf.identity) == (SpfValue.NONE, SpfIdentity.MAILFROM)
+    assert (results.dkim, results.arc.value, results.arc.sets) == ((), ArcValue.NONE, ())
 
 
 def test_a_record_is_found_at_the_author_domain() -> None:
