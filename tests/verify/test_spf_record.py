@@ -52,6 +52,8 @@ GOOD_TERMS = [
     "A/0",
     "a//128",
     "a/32//0",
+    "a/8",
+    "mx//8",
     "a:example.com/24//64",
     "-a:museum.example.",
     "a:%{d}",
@@ -59,6 +61,7 @@ GOOD_TERMS = [
     "a:foo:bar/baz.example.com",
     "a:example.xn--zckzah",
     "a:example.1-2",
+    "a:example.a1b",
     "mx:example.com",
     "?mx",
     "ptr",
@@ -276,6 +279,10 @@ def test_c_r_and_t_are_macros_of_explanations_only() -> None:
         (["x" * 50 + "."] * 6 + ["example"], "x" * 50 + "." + ("x" * 50 + ".") * 3 + "example"),
         (["x" * 300], "x" * 300),
         ([], ""),
+        (["y" * 49 + "."] * 5 + ["com"], "y" * 49 + "." + ("y" * 49 + ".") * 4 + "com"),
+        (["x."] + ["y" * 49 + "."] * 5 + ["com"], ("y" * 49 + ".") * 5 + "com"),
+        # The leftmost label is cut off as a whole, where it begins in another part too.
+        (["x", "y" * 49 + "."] + ["y" * 49 + "."] * 4 + ["com."], ("y" * 49 + ".") * 4 + "com"),
     ],
 )
 def test_a_name_is_cut_from_the_left(parts: list[str], name: str) -> None:
@@ -296,6 +303,12 @@ def test_no_more_of_an_expansion_is_made_than_its_name_can_hold() -> None:
     parts = iter(["a." * 50] * 2000)
     target_name(parts)
     assert len(list(parts)) == 2000 - 3
+
+
+@pytest.mark.parametrize(("text", "keep"), [("%{d10}", 10), ("%{d010}", 10), ("%{d20}", 20), ("%{d}", 0)])
+def test_all_digits_say_how_many_parts_remain(text: str, keep: int) -> None:
+    """RFC 7208 7.3."""
+    assert parse_macros(text) == (Macro(letter="d", keep=keep),)
 
 
 def test_delimiters_in_any_order_are_the_same_macro() -> None:

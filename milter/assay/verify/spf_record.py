@@ -229,8 +229,7 @@ def target_name(parts: Iterable[str]) -> str:
     name = name.removesuffix(".")
     if len(name) <= MAX_NAME_OCTETS:
         return name
-    dot = name.find(".", len(name) - MAX_NAME_OCTETS - 1)
-    return name[dot + 1 :] if dot >= 0 else name.rpartition(".")[2]
+    return name[name.find(".", len(name) - MAX_NAME_OCTETS - 1) + 1 :]
 
 
 def _check_directive(term: str) -> Network | None:
