@@ -30,7 +30,9 @@ def rewritten(text: str) -> str:
     """Return the source of a module that does the same and that mutmut can mutate."""
     module = cst.parse_module(text)
     names = frozenset(name for statement in module.body if (name := _constant(statement)) is not None)
-    return module.visit(_Rewriting(names)).code
+    bodies = [function.body for function in m.findall(module, m.FunctionDef())]
+    read = {name.value for body in bodies for name in m.findall(body, m.Name())}
+    return module.visit(_Rewriting(names & read)).code
 
 
 def _constant(statement: cst.CSTNode) -> str | None:
@@ -48,7 +50,7 @@ def _constant(statement: cst.CSTNode) -> str | None:
 
 
 class _Rewriting(cst.CSTTransformer):
-    """Rewrites one module whose constants are known by name."""
+    """Rewrites one module, of which the constants that functions read are known by name."""
 
     def __init__(self, constants: frozenset[str]) -> None:
         super().__init__()
@@ -60,7 +62,7 @@ class _Rewriting(cst.CSTTransformer):
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
         """Give a constant a function that makes it anew; who imports the constant gets the constant."""
         name = _constant(original_node)
-        if name is None or self._depth or self._classes:
+        if name not in self._constants or self._depth or self._classes:
             return updated_node
         value = cst.ensure_type(original_node.body[0], cst.Assign | cst.AnnAssign).value
         assert value is not None
