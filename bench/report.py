@@ -4,7 +4,6 @@ Run: script/bench report
 """
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
@@ -18,6 +17,8 @@ PAGE: Final = DOCS / "performance.md"
 KEPT: Final = DOCS / "performance"
 BASE: Final = "assay"
 """The contender that ratios are to."""
+BEGIN: Final = "<!-- tables: script/bench report -->"
+END: Final = "<!-- end of tables -->"
 NOTHING: Final = "-"
 """A cell without a measurement."""
 
@@ -29,15 +30,24 @@ def main() -> None:
     KEPT.mkdir(exist_ok=True)
     for path in (*RESULTS.glob("*.json"), *RESULTS.glob("*.svg")):
         shutil.copyfile(path, KEPT / path.name)
-    document = json.loads((KEPT / "results.json").read_text())
-    page = PAGE.read_text("utf-8")
-    marked = re.compile(r"(<!-- tables: script/bench report -->\n).*?(<!-- end of tables -->)", re.DOTALL)
-    text = "\n" + tables(document) + "\n"
-    new, count = marked.subn(lambda match: match[1] + text + match[2], page)
-    if count != 1:
-        raise SystemExit(f"{PAGE}: the markers of the tables are missing")
-    PAGE.write_text(new, "utf-8")
+    parts = [tables(json.loads((KEPT / "results.json").read_text()))]
+    if plots := sorted(path.name for path in KEPT.glob("*.svg")):
+        parts.append("### How it grows")
+        parts += [f"![{name.removesuffix('.svg')}](performance/{name})" for name in plots]
+    PAGE.write_text(with_tables(PAGE.read_text("utf-8"), "\n\n".join(parts)), "utf-8")
     print(f"{PAGE} and {KEPT} are written")
+
+
+def with_tables(page: str, text: str) -> str:
+    """The page with this text between its markers.
+
+    Raises:
+        ValueError: there are none, or several.
+    """
+    parts = page.split(BEGIN), page.split(END)
+    if [len(part) for part in parts] != [2, 2]:
+        raise ValueError(f"the page must have {BEGIN} and {END}, each once")
+    return f"{parts[0][0]}{BEGIN}\n\n{text}\n\n{END}{parts[1][1]}"
 
 
 def tables(document: dict[str, Any]) -> str:

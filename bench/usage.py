@@ -151,15 +151,15 @@ class PeakMemory:
         return max(self.samples)
 
     def _watch(self) -> None:
-        while True:
+        while not self._done.wait(PEAK_INTERVAL):
             self.samples.append(memory(self._group))
-            if self._done.wait(PEAK_INTERVAL):
-                return
 
     def __enter__(self) -> Self:
+        self.samples.append(memory(self._group))
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self._done.set()
         self._thread.join()
+        self.samples.append(memory(self._group))
