@@ -82,9 +82,12 @@ def test_a_genuine_chain_passes(count: int) -> None:
     assert all(each.signs_from for each in result.sets)
     assert {(each.sealer.name, each.selector) for each in result.sets} == {("example.net", "sel")}
     assert len(resolver.asked) == 2 * count
-    steps = [(step.field, step.instance) for step in trace if isinstance(step, ArcStep) and step.passed]
+    steps = [step for step in trace if isinstance(step, ArcStep)]
+    assert {(step.passed, step.reason) for step in steps} == {(True, "verified")}
     # RFC 8617 5.2: the newest message signature, the older ones downwards, then the seals downwards
-    assert steps == [(kind, number) for kind in ("AMS", "AS") for number in range(count, 0, -1)]
+    assert [(step.field, step.instance) for step in steps] == [
+        (kind, number) for kind in ("AMS", "AS") for number in range(count, 0, -1)
+    ]
 
 
 def test_what_a_sealer_claims_is_handed_on_as_it_stands() -> None:
@@ -168,10 +171,12 @@ def test_a_change_after_the_last_sealer_fails() -> None:
 def test_a_change_of_any_older_arc_field_breaks_a_seal(position: int) -> None:
     headers = list(chain(2))
     headers[position] = HeaderField(headers[position].name, headers[position].value + b"; zz=1")
-    result, _, _ = verify(tuple(headers))
+    result, _, trace = verify(tuple(headers))
     assert result.value is ArcValue.FAIL
     assert result.complete
     assert result.reason.startswith("ARC-Seal i=2: signature does not match")
+    *_, step, _ = trace
+    assert step == ArcStep(2, "AS", passed=False, reason="signature does not match")
 
 
 def test_a_first_seal_that_was_never_genuine_fails_the_chain() -> None:
@@ -483,6 +488,17 @@ def test_one_set_that_is_particular(case: Single) -> None:
     assert detail in result.reason
     assert result.value is (ArcValue.FAIL if case.reason else ArcValue.PASS)
     assert result.complete
+
+
+@pytest.mark.parametrize(("position", "place"), [(0, "ARC-Seal"), (1, "ARC-Message-Signature")])
+def test_a_field_without_b_fails_the_chain(position: int, place: str) -> None:
+    """RFC 8617 4.1.2, 4.1.3; RFC 6376 3.5: b= is required."""
+    headers = list(chain(1))
+    value = headers[position].value
+    headers[position] = HeaderField(headers[position].name, value[: value.rindex(b"; b=")])
+    result, resolver, _ = verify(tuple(headers))
+    assert (result.value, result.reason) == (ArcValue.FAIL, f"{place} i=1: b= is missing")
+    assert resolver.asked == []
 
 
 def test_the_message_signature_may_be_of_another_domain_than_the_seal() -> None:
