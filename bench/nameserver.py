@@ -6,6 +6,7 @@ Run: .venv/bin/python bench/nameserver.py CORPUS [--address A] [--port P] [--del
 import argparse
 import contextlib
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -88,7 +89,7 @@ zone:
 def _running(command: Sequence[str], log: Path, address: str, port: int) -> Iterator[None]:
     """Run a server from when it answers to the end of the block."""
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     try:
         deadline = time.monotonic() + PATIENCE
         while not _answers(address, port):
@@ -127,11 +128,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5300)
     parser.add_argument("--delay-ms", type=float, default=0, help="added to each answer (%(default)s)")
     arguments = parser.parse_args()
-    with name_server(arguments.corpus, arguments.address, arguments.port, arguments.delay_ms) as (address, port):
+    # Both signals become an exception, so that what was started is stopped, too; a shell starts what runs in its
+    # background with SIGINT ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        name_server(arguments.corpus, arguments.address, arguments.port, arguments.delay_ms) as (address, port),
+    ):
         print(f"answering on {address} port {port}; stop with Ctrl-C", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
+        signal.pause()
 
 
 if __name__ == "__main__":
