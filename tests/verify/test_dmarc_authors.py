@@ -162,6 +162,13 @@ CASES = [
         requested=REJECT,
     ),
     Case(
+        id="among doubts one with a policy record is named before one without",
+        authors="dead doubt-none",
+        value=TEMPERROR,
+        author_domain="doubt-none",
+        requested=P_NONE,
+    ),
+    Case(
         id="an unusable record does not lower doubt about reject",
         authors="broken doubt-reject",
         value=TEMPERROR,
