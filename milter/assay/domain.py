@@ -10,7 +10,8 @@ from assay.errors import DomainError
 from assay.limits import MAX_LABEL_OCTETS, MAX_NAME_OCTETS
 
 # Letters, digits, hyphen, and the underscore that real selectors and bounce domains carry.
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?", re.ASCII)
+_LABEL = rf"[a-z0-9_](?:[a-z0-9_-]{{0,{MAX_LABEL_OCTETS - 2}}}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Domain:
             except UnicodeDecodeError as error:
                 raise DomainError("not UTF-8") from error
         name = (text.lower() if text.isascii() else _to_ascii(text)).removesuffix(".")
+        if len(name) <= MAX_NAME_OCTETS and _NAME.fullmatch(name) is not None:
+            return cls(name)
         if len(name) > MAX_NAME_OCTETS:
             raise DomainError(f"longer than {MAX_NAME_OCTETS} octets")
         for label in name.split("."):
@@ -47,9 +50,7 @@ class Domain:
                 raise DomainError("empty label")
             if len(label) > MAX_LABEL_OCTETS:
                 raise DomainError(f"a label is longer than {MAX_LABEL_OCTETS} octets")
-            if _LABEL.fullmatch(label) is None:
-                raise DomainError("a label holds something else than letters, digits, hyphens and underscores")
-        return cls(name)
+        raise DomainError("a label holds something else than letters, digits, hyphens and underscores")
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from assay.answers import Answer, Resolver, RRType
 from assay.clock import Clock
 from assay.facts import Client, Envelope, MessageFacts
 from assay.message.author import Author, parse_author
-from assay.message.header import HeaderSize, indirect_signs
+from assay.message.header import header_problem, indirect_signs
 from assay.policy.engine import decide
 from assay.policy.model import Case, Decision, Disposition, Mode, Reply
 from assay.policy.policies import Policies
@@ -138,7 +138,7 @@ def judge(
             answers=(),
             exempt=exempt,
         )
-    too_large = _header_problem(facts)
+    too_large = header_problem(facts.headers)
     if too_large is not None:
         return _unread(too_large, facts, settings)
     now = clock()
@@ -173,13 +173,6 @@ def judge(
         trace=tuple(trace),
         answers=tuple(step for step in trace if isinstance(step, Query)),
     )
-
-
-def _header_problem(facts: MessageFacts) -> str | None:
-    size = HeaderSize()
-    for each in facts.headers:
-        size.add(each)
-    return size.problem
 
 
 def _unread(problem: str, facts: MessageFacts, settings: Settings) -> Judgement:

@@ -137,17 +137,16 @@ class Session:
         claim to be ours: without a value they are removed, whatever it was, if the message is let in.
         """
         message = self._open()
-        if message.header_size.problem is None:
-            noted = field_from_milter(name, value)
-            message.header_size.add(noted)
-            message.headers.append(noted)
+        if not message.header_size.too_large:
+            message.header_size.add(name, value)
+            message.headers.append(field_from_milter(name, value))
         elif name.strip().lower() in self._claiming():
             message.headers.append(HeaderField(name, b""))
 
     def end_of_headers(self) -> None:
         """Learn which body hashes are wanted, and start every look-up whose name is known by now."""
         message = self._open()
-        if message.exempt is not None or message.header_size.problem is not None:
+        if message.exempt is not None or message.header_size.too_large:
             return
         options = self._context.settings.options
         wanted = demands(message.headers, options)

@@ -1,7 +1,7 @@
 """Header fields: as a milter hands them over, as a message file holds them, and what their presence says."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from assay.facts import HeaderField
@@ -33,7 +33,9 @@ def field_from_milter(name: bytes, value: bytes) -> HeaderField:
         name: without the colon.
         value: with the leading space (HDR_LEADSPC), without the final line end.
     """
-    return HeaderField(name, value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+    if b"\n" in value:
+        value = value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return HeaderField(name, value)
 
 
 class HeaderSize:
@@ -43,19 +45,24 @@ class HeaderSize:
         self._fields = 0
         self._octets = 0
 
-    def add(self, field: HeaderField) -> None:
+    def add(self, name: bytes, value: bytes) -> None:
         """Count a field."""
         self._fields += 1
-        self._octets += len(field.name) + len(field.value)
+        self._octets += len(name) + len(value)
 
     @property
-    def problem(self) -> str | None:
-        """Why the header is too large to be read; None if it is not."""
-        if self._fields > MAX_HEADER_FIELDS:
-            return f"the header has more than {MAX_HEADER_FIELDS} fields"
-        if self._octets > MAX_HEADER_OCTETS:
-            return f"the header has more than {MAX_HEADER_OCTETS} octets"
-        return None
+    def too_large(self) -> bool:
+        """Whether the header is too large to be read."""
+        return self._octets > MAX_HEADER_OCTETS or self._fields > MAX_HEADER_FIELDS
+
+
+def header_problem(headers: Sequence[HeaderField]) -> str | None:
+    """Say why a header is too large to be read; None if it is not."""
+    if len(headers) > MAX_HEADER_FIELDS:
+        return f"the header has more than {MAX_HEADER_FIELDS} fields"
+    if sum(len(field.name) + len(field.value) for field in headers) > MAX_HEADER_OCTETS:
+        return f"the header has more than {MAX_HEADER_OCTETS} octets"
+    return None
 
 
 def indirect_signs(headers: Iterable[HeaderField]) -> tuple[str, ...]:

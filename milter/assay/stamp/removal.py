@@ -62,11 +62,13 @@ def forged_fields(
     seen: dict[bytes, int] = {}
     removals: list[Removal] = []
     for field in headers:
+        # White space before the colon is not part of the name (RFC 5322 4.5.8); Postfix drops it, others may not.
+        name = field.key.strip()
+        if name != _NAME and name not in private:
+            continue
         spelling = field.name.lower()
         index = seen[spelling] = seen.get(spelling, 0) + 1
-        # White space before the colon is not part of the name (RFC 5322 4.5.8); Postfix drops it, others may not.
-        name = spelling.strip()
-        if name in private or (name == _NAME and reader.is_doubtful(field.value)):
+        if name in private or reader.is_doubtful(field.value):
             removals.append(Removal(field.name.decode("ascii"), index))
     return tuple(reversed(removals))
 
