@@ -18,9 +18,12 @@ from usage import ControlGroup, Sessions, new_group
 START: Final = 30.0
 """Seconds that a program may take until it listens."""
 
+LAST_LINES: Final = 3
+"""Of the output of a program that did not start: where a traceback says what is wrong."""
+
 
 class StartError(Exception):
-    """A program did not start; its output is the message."""
+    """A program did not start; the end of its output is in the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,9 @@ def _wait(program: Program, process: subprocess.Popen[bytes], log: Path) -> None
     deadline = time.monotonic() + START
     while not _listens(program.socket):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise StartError(f"{program.argv} does not listen on {program.socket}:\n{log.read_text(errors='replace')}")
+            last = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+            command = " ".join(str(word) for word in program.argv)
+            raise StartError(f"`{command}` does not listen on {program.socket}: {' '.join(last)}")
         time.sleep(0.05)
 
 

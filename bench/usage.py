@@ -7,16 +7,15 @@ from /proc.
 
 import contextlib
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 _INTO_GROUP: Final = 'echo $$ >"$0" && exec "$@"'
-_NUMBERS = count()
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 PEAK_INTERVAL: Final = 0.25
 """Seconds between two looks at the memory under load: each stops a process for about a millisecond."""
@@ -49,8 +48,7 @@ class ControlGroup:
     """
 
     def __init__(self, mount: Path) -> None:
-        self._path = mount / f"assay-bench-{os.getpid()}-{next(_NUMBERS)}"
-        self._path.mkdir()
+        self._path = Path(tempfile.mkdtemp(prefix="assay-bench-", dir=mount))
 
     def command(self, argv: Sequence[str]) -> list[str]:
         return ["/bin/sh", "-c", _INTO_GROUP, str(self._path / "cgroup.procs"), *argv]
