@@ -28,6 +28,9 @@ MAX_TRACEBACK: Final = 6000
 
 _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_FIRST: Final = ("queue_id", "event")
+_LAST: Final = ("level", "time", "exception")
+_PLACED: Final = frozenset((*_FIRST, *_LAST))
 _PRIORITY: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
@@ -200,22 +203,24 @@ def _stderr_is_journal() -> bool:
 
 def _values(event: MutableMapping[str, Any]) -> dict[str, object]:
     """Put the queue id first and what is the same everywhere last; drop what is None; make everything clean."""
-    order = sorted(
-        event, key=lambda key: {"queue_id": 0, "event": 1, "level": 3, "time": 4, "exception": 5}.get(key, 2)
-    )
-    return {key: _clean(key, event[key]) for key in order if event[key] is not None}
+    order = [*_FIRST, *(key for key in event if key not in _PLACED), *_LAST]
+    return {key: _clean(key, event[key]) for key in order if event.get(key) is not None}
 
 
 def _clean(key: str, value: object) -> object:
     if isinstance(value, int | float):
         return value
-    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _text(value))
+    text = _text(value)
+    if not text.isascii():
+        text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
     if key == "exception":
         return text[-MAX_TRACEBACK:].encode("ascii", "replace").decode("ascii")
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 3] + "..."
 
 
 def _text(value: object) -> str:
+    if type(value) is str:
+        return value
     if isinstance(value, bytes):
         return value[: 4 * MAX_VALUE].decode("utf-8", "backslashreplace")
     try:

@@ -13,7 +13,7 @@ Three traps of the library shape this module (docs/library-traps.md P1, P9, P10)
 import functools
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Concatenate, Final, ParamSpec, cast
+from typing import Any, Concatenate, Final, ParamSpec, cast
 
 import Milter
 
@@ -67,6 +67,16 @@ def _silent(
     )
 
 
+def header_field(ctx: Any, name: str, value: bytes) -> int:  # noqa: ANN401 - pymilter ships no types
+    """Note a header field: :meth:`SmtpConnection.header` without the wrappers, since a message has dozens of them."""
+    connection: SmtpConnection = ctx.getpriv()
+    try:
+        connection.session.header(name.encode(), value)
+    except BaseException as fault:  # noqa: BLE001 - as in every callback: mail is never lost (P10)
+        connection.session.remember(fault)
+    return connection.after_header
+
+
 @Milter.header_leading_space
 class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no types
     """One connection of the MTA; libmilter calls its methods one after another."""
@@ -74,6 +84,7 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
     def __init__(self, session: Session) -> None:
         # No attribute may be named like a callback: it would shadow it in silence (P2).
         self.session = session
+        self.after_header = int(Milter.CONTINUE)
 
     def negotiate(self, opts: list[int]) -> int:
         """Agree on actions and steps; refuse an MTA that cannot hand over header fields as they were received."""
@@ -84,6 +95,7 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
                     self._ctx.setsymlist(stage, names)
             verdict = super().negotiate(opts)
             opts[0] = self._actions = offered & (ACTIONS | Milter.SETSYMLIST)
+            self.after_header = int(Milter.NOREPLY if self._protocol & Milter.P_NR_HDR else Milter.CONTINUE)
         except BaseException:
             log.exception("negotiation failed, the connection is refused")
             return int(Milter.REJECT)
@@ -124,8 +136,7 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
 
     @_silent
     def header(self, name: str, value: bytes) -> None:
-        """Note a header field."""
-        self.session.header(name.encode(), value)
+        """Stand for :func:`header_field` in the negotiation; the library looks at the methods."""
 
     @_silent
     def eoh(self) -> None:
