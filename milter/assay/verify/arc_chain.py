@@ -137,18 +137,20 @@ def read_chain(headers: Sequence[HeaderField]) -> Chain | None:
 def _sort_in(found: dict[int, _Found], kind: ArcField, position: int, value: bytes) -> bool:
     """Put a field into its set; False if it cannot be read or names no instance."""
     if kind is ArcField.RESULTS:
-        instance, claims = parse_results(value)
-        if instance is not None:
-            found.setdefault(instance, _Found()).results.append((position, claims))
-        return instance is not None
+        read = parse_results(value)
+        if read is None:
+            return False
+        instance, claims = read
+        found.setdefault(instance, _Found()).results.append((position, claims))
+        return True
     try:
         tags = read_tags(value)
     except TagListError:
         return False
-    instance = parse_instance(tags.get(b"i", b""))
-    if instance is None:
+    number = parse_instance(tags.get(b"i", b""))
+    if number is None:
         return False
-    entry = found.setdefault(instance, _Found())
+    entry = found.setdefault(number, _Found())
     (entry.seals if kind is ArcField.SEAL else entry.messages).append((position, tags))
     return True
 
@@ -181,21 +183,21 @@ def _problem(
     return f"ARC-Message-Signature i={newest}: {last.reason}" if isinstance(last, Refusal) else None
 
 
-def parse_results(value: bytes) -> tuple[int | None, bytes]:
+def parse_results(value: bytes) -> tuple[int, bytes] | None:
     """Read an ARC-Authentication-Results field (RFC 8617 4.1.1): ``i=N`` first, then ";", then the payload.
 
     White space and comments may stand between all of them, up to a bound of ours that keeps the work small.
 
     Returns:
-        The instance and what follows its ";"; None and nothing where the field does not begin so.
+        The instance and what follows its ";"; None where the field does not begin so.
     """
     head = value[:_HEAD_OCTETS]
     at = _skip_comments(head, 0)
     if head[at : at + 1] != b"i":
-        return None, b""
+        return None
     at = _skip_comments(head, at + 1)
     if head[at : at + 1] != b"=":
-        return None, b""
+        return None
     at = _skip_comments(head, at + 1)
     end = at
     while head[end : end + 1].isdigit():
@@ -203,7 +205,7 @@ def parse_results(value: bytes) -> tuple[int | None, bytes]:
     instance = parse_instance(head[at:end])
     at = _skip_comments(head, end)
     if instance is None or head[at : at + 1] != b";":
-        return None, b""
+        return None
     return instance, value[at + 1 :]
 
 
