@@ -43,10 +43,12 @@ class Point:
     Attributes:
         x: how much there was of what grows.
         y: what came of it, by the name of the panel.
+        wrong: what the contender found otherwise than the corpus says; such a point is listed, and not plotted.
     """
 
     x: float
     y: dict[str, float]
+    wrong: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +59,11 @@ class Growth:
         name: of the plot and its file.
         axis: what grows, in words.
         loads: how much there is of it, and the load for that.
-        contenders: one curve for each; ``workers`` stands for assay with as many workers as there are of what grows.
+        contenders: one curve for each.
         panels: what is plotted, of those in :func:`_panels`.
         logarithmic: both axes.
         one_process: the loads go to the same processes, one after another, instead of to fresh ones.
+        workers: what grows is the number of workers of assay.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Growth:
     panels: Sequence[str] = ("CPU, ms per message", "memory, MiB")
     logarithmic: bool = False
     one_process: bool = False
+    workers: bool = False
 
 
 def _load(set_name: str, connections: int) -> Workload:
@@ -107,8 +111,9 @@ GROWTHS: Final = (
         name="workers",
         axis="workers, messages of 2 KiB over 10 connections",
         loads=[(count, _load("2k", 10)) for count in (1, 2, 3, 4)],
-        contenders=("workers",),
+        contenders=("assay",),
         panels=("CPU, ms per message", "messages a second", "memory, MiB"),
+        workers=True,
     ),
     Growth(
         name="messages",
@@ -156,10 +161,13 @@ def _curve(growth: Growth, name: str, corpus: Path, options: argparse.Namespace)
         return _endurance(growth, BY_NAME[name], corpus)
     curve = []
     for x, workload in growth.loads:
-        contender = _workers(int(x)) if name == "workers" else BY_NAME[name]
-        found = [measure(contender, workload, corpus, options.seconds)[0] for _ in range(options.rounds)]
-        panels = [_panels(one) for one in found]
-        point = Point(x, {panel: median(one[panel] for one in panels) for panel in growth.panels})
+        contender = _workers(int(x)) if growth.workers else BY_NAME[name]
+        found = [measure(contender, workload, corpus, options.seconds) for _ in range(options.rounds)]
+        panels = [_panels(measurement) for measurement, _ in found]
+        wrong = {f"{item.method} {item.found} instead of {item.expected}" for _, items in found for item in items}
+        point = Point(
+            x, {panel: median(one[panel] for one in panels) for panel in growth.panels}, ", ".join(sorted(wrong))
+        )
         print(f"{growth.name}, {name}: {point}", file=sys.stderr)
         curve.append(point)
     return curve
@@ -197,12 +205,14 @@ def _draw(growth: Growth, curves: Mapping[str, Sequence[Point]], path: Path) -> 
     figure, axes = plt.subplots(1, len(growth.panels), figsize=(5 * len(growth.panels), 3.6), squeeze=False)
     for panel, place in zip(growth.panels, axes[0], strict=True):
         for name, curve in curves.items():
-            place.plot([point.x for point in curve], [point.y[panel] for point in curve], marker="o", label=name)
+            points = [point for point in curve if not point.wrong]
+            place.plot([point.x for point in points], [point.y[panel] for point in points], marker="o", label=name)
         if growth.logarithmic:
             place.set_xscale("log", base=2)
             place.set_yscale("log")
         else:
             place.set_ylim(bottom=0)
+            place.xaxis.get_major_locator().set_params(integer=True)
         place.set_xlabel(growth.axis)
         place.set_title(panel)
         place.grid(alpha=0.3)

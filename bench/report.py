@@ -31,9 +31,8 @@ def main() -> None:
     for path in (*RESULTS.glob("*.json"), *RESULTS.glob("*.svg")):
         shutil.copyfile(path, KEPT / path.name)
     parts = [tables(json.loads((KEPT / "results.json").read_text()))]
-    if plots := sorted(path.name for path in KEPT.glob("*.svg")):
-        parts.append("### How it grows")
-        parts += [f"![{name.removesuffix('.svg')}](performance/{name})" for name in plots]
+    if (growth := KEPT / "growth.json").exists():
+        parts.append(plots(json.loads(growth.read_text())))
     PAGE.write_text(with_tables(PAGE.read_text("utf-8"), "\n\n".join(parts)), "utf-8")
     print(f"{PAGE} and {KEPT} are written")
 
@@ -48,6 +47,20 @@ def with_tables(page: str, text: str) -> str:
     if [len(part) for part in parts] != [2, 2]:
         raise ValueError(f"the page must have {BEGIN} and {END}, each once")
     return f"{parts[0][0]}{BEGIN}\n\n{text}\n\n{END}{parts[1][1]}"
+
+
+def plots(document: dict[str, Any]) -> str:
+    """What ``script/bench growth`` drew, and what could not be drawn, as Markdown."""
+    parts = ["### How it grows"]
+    for name, plot in document.items():
+        parts.append(f"![{name}](performance/{name}.svg)")
+        parts += [
+            f"Not drawn: {contender} at {point['x']:g}, which found {point['wrong']}."
+            for contender, points in plot["curves"].items()
+            for point in points
+            if point["wrong"]
+        ]
+    return "\n\n".join(parts)
 
 
 def tables(document: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from report import BEGIN, END, tables, with_tables
+from report import BEGIN, END, plots, tables, with_tables
 
 
 def measured(contender: str, cpu_ms: float, *, number: int = 0, rejected: int = 0) -> dict[str, Any]:
@@ -120,3 +120,13 @@ def test_only_what_is_between_the_markers_is_replaced() -> None:
 def test_a_page_without_clear_markers_is_refused(page: str) -> None:
     with pytest.raises(ValueError, match="each once"):
         with_tables(page, "new")
+
+
+def test_each_plot_is_shown_and_what_was_not_drawn_is_named() -> None:
+    good, bad = {"x": 400.0, "wrong": ""}, {"x": 1000.0, "wrong": "dkim none instead of pass"}
+    text = plots({"fields": {"curves": {"assay": [good], "peer": [good, bad]}}})
+    assert text.splitlines()[2:] == [
+        "![fields](performance/fields.svg)",
+        "",
+        "Not drawn: peer at 1000, which found dkim none instead of pass.",
+    ]
