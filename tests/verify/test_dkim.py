@@ -491,6 +491,7 @@ def test_each_signature_has_its_own_result() -> None:
     broken = sign(HEADERS, b"other\r\n", rsa_key())
     results = verify((broken, other, good, *HEADERS), BODY, {NAME: found(RSA)})
     assert [result.value for result in results] == [FAIL, PERMERROR, DkimValue.PASS]
+    assert results[2].reason == "signature verified"
 
 
 def test_a_signature_signs_those_below_it_and_never_itself() -> None:
