@@ -330,7 +330,7 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
     def _explanation(self, spec: str) -> str:
         """Return the owner's words; any error whatever means none (RFC 7208 6.2)."""
         try:
-            texts = self.dns(self.expand(spec), "TXT", ignore_void=True)
+            texts = self.dns(self.expand(spec), "TXT")
             if len(texts) != 1:
                 return ""
             text = _ascii(texts[0])
