@@ -17,9 +17,10 @@ from typing import Any, assert_never
 import spf
 
 from assay.answers import Absent, Answer, Found, Mx, Record, Resolver, RRType, Unavailable
+from assay.dns.names import to_wire
 from assay.domain import Domain
 from assay.facts import IPAddress
-from assay.limits import MAX_LABEL_OCTETS, MAX_NAME_OCTETS, SPF_LOOKUPS, SPF_VOID_LOOKUPS
+from assay.limits import SPF_LOOKUPS, SPF_VOID_LOOKUPS
 from assay.results import SpfValue
 from assay.trace import SpfTerm, Trace
 from assay.verify.spf_record import (
@@ -261,8 +262,8 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         self.reason = f"{domain} has no SPF record"
         if "." not in domain:
             return None  # RFC 7208 4.3: not multi-label (S3)
-        # A void answer here is no result, or ends in permerror anyway (include, redirect)
-        records = [text for text in self.dns(domain, "TXT", ignore_void=True) if is_spf(text)]
+        # A void answer is counted as ever: it is no result, or ends in permerror anyway (include, redirect)
+        records = [text for text in self.dns(domain, "TXT") if is_spf(text)]
         if not records:
             return None
         if len(records) > 1:
@@ -288,21 +289,21 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         """Ask our resolver, which follows CNAMEs.
 
         Args:
-            name: dotted, its octets as Latin-1.
+            name: dotted, without final dot, its octets as Latin-1.
             qtype: a name of :class:`RRType`.
             cnames: pyspf's, not used.
             ignore_void: an empty answer does not count.
 
         Returns:
-            The records in pyspf's shapes; none for a name that DNS cannot hold, without asking.
+            The records in pyspf's shapes; none for a name that DNS cannot hold, without asking or counting.
 
         Raises:
             spf.TempError: nothing is known.
             spf.PermError: the third term with a void look-up. RFC 7208 4.6.4 counts terms: an mx whose hosts have no
                 address of the client's family counts once (pyspf counts each, and calls that a permerror).
         """
-        octets = name.removesuffix(".").encode("latin-1")
-        if len(octets) > MAX_NAME_OCTETS or 0 in octets or not all(map(_is_label, octets.split(b"."))):
+        octets = name.encode("latin-1")
+        if to_wire(octets) is None:
             return []
         rrtype = RRType(qtype)
         match self._ask(octets, rrtype):
@@ -341,10 +342,6 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
 
 def _ascii(octets: bytes) -> str | None:
     return octets.decode("ascii") if octets.isascii() else None
-
-
-def _is_label(octets: bytes) -> bool:
-    return 0 < len(octets) <= MAX_LABEL_OCTETS
 
 
 def _shape(record: Record, rrtype: RRType) -> object:
