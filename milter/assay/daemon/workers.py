@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 import Milter
 
 from assay.answers import Resolver
-from assay.daemon.callbacks import ACTIONS, SmtpConnection, header_field
+from assay.daemon.callbacks import ACTIONS, SmtpConnection, TcpConnection, header_field
 from assay.daemon.session import Context, Session
 from assay.daemon.setup import Setup
 from assay.dns.client import DnsClient
@@ -81,7 +81,7 @@ def serve(listener: socket.socket, control: socket.socket, new_session: Callable
         new_session: makes the state of one connection; called in the thread that serves it.
     """
     _log_faults()
-    _register(new_session)
+    _register(new_session, SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection)
     descriptor = _open_placeholder(listener.family)
     # made now: when it is needed there may be no descriptor left
     idle = _nobodys_listener()
@@ -110,11 +110,11 @@ def _log_faults() -> None:
     threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def _register(new_session: Callable[[], Session]) -> None:
+def _register(new_session: Callable[[], Session], kind: type[SmtpConnection]) -> None:
     """Hand libmilter our callbacks, as the library's ``runmilter`` does, which cannot share a socket."""
 
     def connected(ctx: object, options: list[int]) -> int:
-        connection = SmtpConnection(new_session())
+        connection = kind(new_session())
         connection._setctx(ctx)  # noqa: SLF001 - the library's way to attach a connection to its context
         return connection.negotiate(options)
 
