@@ -524,7 +524,7 @@ def test_u_labels_are_asked_as_a_labels() -> None:
         b" v=1; a=rsa-sha256; d=example.com; s=sel; c=%(how)s; h=from; bh=%(bh)s; b=%(b)s",
         b"b=%(b)s;v=1;a=rsa-sha256;d=example.com;s=sel;c=%(how)s;h=from;bh=%(bh)s",
         b" v=1; b=%(b)s; a=rsa-sha256; d=example.com; s=sel; c=%(how)s; h=from; bh=%(bh)s;",
-        b"\r\n\tb \t\r\n = \r\n %(b)s\r\n\t; v=1; a=rsa-sha256; d=example.com; s=sel; c=%(how)s; h=from; bh=%(bh)s;\r\n\t",
+        b"\r\n\tb \t\r\n = \r\n %(b)s\r\n\t;v=1;a=rsa-sha256;d=example.com;s=sel; c=%(how)s; h=from; bh=%(bh)s;\r\n\t",
         b" v=1; a=rsa-sha256; d=example.com; s=sel; c=%(how)s; h=from; bh=%(bh)s; b=%(b)s  ",
         b" z=X: b=AAAA| b=B; v=1; a=rsa-sha256; d=example.com; s=sel; c=%(how)s; h=from; bh=%(bh)s; b=%(b)s; n= b=c",
     ],
