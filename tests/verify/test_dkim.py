@@ -103,6 +103,11 @@ CASES = [
         ),
     ),
     Case(
+        id="relaxed takes white space alone off both ends",
+        section="RFC 6376 3.4.2",
+        signed=(*HEADERS[:2], HeaderField(b"Subject", b" X marks the X "), HEADERS[3]),
+    ),
+    Case(
         id="relaxed keeps a form feed at the end",
         section="RFC 6376 3.4.2",
         received=changed(b"To", HEADERS[1].value + b"\x0c"),

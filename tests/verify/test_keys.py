@@ -195,6 +195,13 @@ LOOKUPS = [
         reason="no key: no TXT record",
     ),
     Lookup(
+        id="an answer without a text is no key",
+        section="B.4",
+        answer=Found((), 60),
+        lookup=UnusableKey,
+        reason="no key: no TXT record",
+    ),
+    Lookup(
         id="SERVFAIL is not no key",
         section="library trap D1",
         answer=SERVFAIL,
