@@ -92,6 +92,11 @@ class _Rewriting(cst.CSTTransformer):
             return cst.Call(func=cst.Name(_function(original_node.value)))
         return updated_node
 
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802 - as above
+        """Take a cache away that is put around a function elsewhere than at its definition."""
+        cached = m.matches(original_node, m.Call(func=m.Call(func=m.Name("lru_cache")), args=[m.Arg()]))
+        return updated_node.args[0].value if cached else updated_node
+
     def leave_FunctionDef(  # noqa: N802 - as libcst calls it
         self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
     ) -> cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement]:
