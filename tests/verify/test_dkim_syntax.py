@@ -159,6 +159,12 @@ def test_what_a_refused_signature_says_is_still_reported() -> None:
     assert result.signature == "QUJDREVG"
 
 
+def test_of_a_signature_that_says_nothing_nothing_is_reported() -> None:
+    headers = (sign(HEADERS, b"", rsa_key(), template=b" v=1"), *HEADERS)
+    results = verify_dkim(facts(headers), DictResolver(), NOW, OPTIONS, Trace())
+    assert results == (DkimResult(value=DkimValue.PERMERROR, reason="a= is missing"),)
+
+
 @pytest.mark.parametrize(
     ("tags", "attribute", "shown"),
     [
