@@ -1,6 +1,6 @@
 """What counts among the look-ups of SPF and what does not, whose name ``%{p}`` is, and who explains what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -20,20 +20,22 @@ OURS: list[Any] = [{"A": CLIENT}]
 OTHER: list[Any] = [{"A": "198.51.100.9"}]
 DEAD: list[Any] = ["TIMEOUT"]
 Zone = dict[str, list[Any]]
+ASKED = HostCheck(
+    client=ip_address(CLIENT),
+    domain=Domain.parse("example.com"),
+    local=b"user",
+    helo=b"mail.example.net",
+    receiver="mx.receiver.example",
+    now=0.0,
+    explain=True,
+)
 
 
 def check(text: str, names: Zone, *, local: bytes = b"user", trace: Trace | None = None) -> SpfOutcome:
-    """Evaluate a record of example.com, and ask for the explanation of a fail too."""
-    asked = HostCheck(
-        client=ip_address(CLIENT),
-        domain=Domain.parse("example.com"),
-        local=local,
-        helo=b"mail.example.net",
-        receiver="mx.receiver.example",
-        now=0.0,
-        explain=True,
+    """Evaluate a record of example.com."""
+    return check_host(
+        replace(ASKED, local=local), SuiteResolver(zone({"example.com": [{"TXT": text}]} | names)), trace or Trace()
     )
-    return check_host(asked, SuiteResolver(zone({"example.com": [{"TXT": text}]} | names)), trace or Trace())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,16 @@ def test_macros_of_an_explanation_are_not_counted() -> None:
     outcome = check(f"{TEN_TERMS} -all exp=why.example.com", names)
 
     assert (outcome.value, outcome.explanation) == (FAIL, "unknown it was")
+
+
+def test_a_record_that_is_included_explains_nothing() -> None:
+    """RFC 7208 6.2: its exp= is not even looked up."""
+    included = [{"TXT": "v=spf1 -all exp=why.example.com"}]
+    data = zone({"example.com": [{"TXT": "v=spf1 include:i.example.com -all"}], "i.example.com": included})
+    resolver = SuiteResolver(data)
+
+    assert check_host(ASKED, resolver, Trace()).value is FAIL
+    assert len(resolver.queries) == 2
 
 
 def test_networks_are_steps_like_every_term() -> None:
