@@ -322,7 +322,9 @@ def test_what_is_no_uri_is_dropped_and_its_neighbours_stay(uri: bytes) -> None:
     assert record.rua == ("mailto:a@a.example", "mailto:b@a.example")
 
 
-@pytest.mark.parametrize("size", [b"!1", b"!10m", b"!10K", b"!0g", b"!999999999999999999999999t"])
+@pytest.mark.parametrize(
+    "size", [b"!1", b"!10k", b"!10K", b"!10M", b"!10m", b"!0g", b"!10G", b"!9T", b"!999999999999999999999999t"]
+)
 def test_the_obsolete_size_limit_is_taken_off(size: bytes) -> None:
     record = parse_record(b"v=DMARC1; p=none; rua=mailto:a@a.example" + size)
     assert record is not None
