@@ -208,6 +208,8 @@ def _values(event: MutableMapping[str, Any]) -> dict[str, object]:
 
 
 def _clean(key: str, value: object) -> object:
+    if isinstance(value, str) and len(value) <= MAX_VALUE and _PLAIN.fullmatch(value):
+        return value  # as most values
     if isinstance(value, int | float):
         return value
     text = _text(value)

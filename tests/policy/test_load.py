@@ -360,7 +360,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_the_fields_to_remove_are_those_of_every_policy(write: Write) -> None:
     policies = _load(write({"default.toml": "", "a.example.toml": '[quarantine]\nfield = "X-Held"'}))
-    assert policies.quarantine_fields() == {"X-Assay-Quarantine", "X-Held"}
+    assert policies.quarantine_fields == {"X-Assay-Quarantine", "X-Held"}
 
 
 def test_a_description_names_the_files(write: Write) -> None:

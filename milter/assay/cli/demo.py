@@ -32,6 +32,7 @@ authserv_id = "{receiver}"
 socket = "inet:{port}@127.0.0.1"
 mode = "enforce"
 policies = "policies"
+workers = 1
 """
 
 

@@ -1,5 +1,6 @@
 """The configuration of the daemon: its tables, keys and defaults. conf/assay.toml explains each key to people."""
 
+import os
 import re
 from enum import StrEnum
 from ipaddress import ip_network
@@ -29,7 +30,7 @@ from assay.tomlfile import Table
 _SOCKET_MODE = re.compile(r"0?[0-7]{3}")
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 MAX_WORKERS: Final = 256
-"""Processes; a slip of the finger should not fork thousands (local choice)."""
+"""Processes; neither a slip of the finger nor a huge machine should fork thousands (local choice)."""
 MAX_SECONDS: Final = 86400
 """Of any time in the configuration: one day (local choice)."""
 MAX_ID: Final = 255
@@ -97,6 +98,11 @@ def _socket_group(value: object) -> str | None:
     if text and _GROUP.fullmatch(text) is None:
         raise ValueError(f'{text!a} is no name of a group; "" leaves the group alone')
     return text or None
+
+
+def _workers(value: int) -> int:
+    # What this process may use, which a container or an administrator can make less than what the machine has.
+    return value or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
 def _policies(value: object, info: ValidationInfo) -> Path:
@@ -211,7 +217,7 @@ class ConfigFile(Table):
         socket: where to listen.
         socket_mode: permissions of a unix socket.
         socket_group: group of a unix socket; None leaves it.
-        workers: processes.
+        workers: processes, at least one; 0 in the file: one for each core that this process may use.
         stop_timeout: seconds that a worker which was told to stop may take for the messages it has.
         mode: where no policy file says otherwise.
         policies: the directory of policy files.
@@ -223,7 +229,7 @@ class ConfigFile(Table):
     )
     socket_mode: Annotated[int, PlainValidator(_socket_mode)] = 0o660
     socket_group: Annotated[str | None, PlainValidator(_socket_group)] = None
-    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] = 1
+    workers: Annotated[int, Field(ge=0, le=MAX_WORKERS, validate_default=True), AfterValidator(_workers)] = 0
     stop_timeout: Seconds = 60
     mode: Annotated[Mode, Field(strict=False)] = Mode.MONITOR
     policies: Annotated[Path, PlainValidator(_policies), Field(validate_default=True)] = ""  # type: ignore[assignment]

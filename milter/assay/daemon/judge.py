@@ -158,7 +158,7 @@ def judge(
         results,
         decision,
         own_ids=settings.own_ids,
-        own_fields=settings.policies.quarantine_fields(),
+        own_fields=settings.policies.quarantine_fields,
     )
     shadow = None
     if settings.dmarc.shadow:
@@ -199,7 +199,7 @@ def _unstamped(facts: MessageFacts, settings: Settings, *, keep_results: bool = 
     return make_exempt_stamp(
         facts.headers,
         settings.own_ids | {facts.authserv_id},
-        own_fields=settings.policies.quarantine_fields(),
+        own_fields=settings.policies.quarantine_fields,
         keep_results=keep_results,
     )
 

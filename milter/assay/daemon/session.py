@@ -214,7 +214,7 @@ class Session:
 
     def _claiming(self) -> frozenset[bytes]:
         if self._claiming_names is None:
-            self._claiming_names = claiming_names(self._context.settings.policies.quarantine_fields())
+            self._claiming_names = claiming_names(self._context.settings.policies.quarantine_fields)
         return self._claiming_names
 
     def _open(self) -> _Message:

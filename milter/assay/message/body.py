@@ -25,7 +25,7 @@ _CRLF_RUNS: Final = (_CRLF * 512, _CRLF * 16, _CRLF)
 _CRLF_BLOCK: Final = _CRLF * 32768
 
 # Octets worked on at once: bounds the copies that the steps make. A milter hands over at most 65,535.
-_BLOCK: Final = 65536
+_BLOCK: Final = 32768
 
 _TAB_TO_SPACE: Final = bytes.maketrans(b"\t", b" ")
 _SPACE: Final = ord(" ")

@@ -34,11 +34,18 @@ class Policies:
         default: for messages with no author domain, and for every domain without a file of its own or of a parent.
         domains: the files by their domain.
         expectations: of all files, in the order of their names.
+        quarantine_fields: the names of every header field that a policy may write, to be removed from incoming mail.
+            All of them, whatever the message's own policy: who reads the field later does not know that policy.
     """
 
     default: DomainPolicy
     domains: Mapping[Domain, DomainPolicy] = field(default_factory=dict)
     expectations: tuple[PlacedExpectation, ...] = ()
+    quarantine_fields: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        every = (self.default, *self.domains.values())
+        object.__setattr__(self, "quarantine_fields", frozenset(policy.quarantine.field for policy in every))
 
     @classmethod
     def built_in(cls, mode: Mode) -> "Policies":
@@ -54,13 +61,6 @@ class Policies:
             if policy is not None:
                 return policy
         return self.default
-
-    def quarantine_fields(self) -> frozenset[str]:
-        """Return the names of every header field that a policy may write, to be removed from incoming mail.
-
-        All of them, whatever the message's own policy: who reads the field later does not know that policy.
-        """
-        return frozenset(policy.quarantine.field for policy in (self.default, *self.domains.values()))
 
     def describe(self) -> str:
         """Say in one line what is in force, for ``assay config`` and the log at start."""

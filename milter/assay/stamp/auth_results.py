@@ -41,7 +41,9 @@ MIN_SIGNATURE_PREFIX: Final = 8
 """Characters of b= in header.b at least (RFC 6008 4)."""
 
 COLUMNS: Final = 78
-"""RFC 5322 2.1.1; a tab counts as eight."""
+"""RFC 5322 2.1.1."""
+
+_TAB: Final = 8
 
 _ALGORITHM: Final = re.compile(r"[a-z0-9-]{1,32}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -245,15 +247,20 @@ def _arc(result: ArcResult, client: Client) -> Any:  # noqa: ANN401 -- authres h
 
 def _fold(value: str) -> str:
     """Fold the one line that authres gives: each result on a line of its own, further lines one space deeper."""
-    lines = [f"{NAME}:"]
+    pieces: list[str] = []
+    column = 0  # of the first line nothing is broken off but the first result
     fresh = False
     for atom in _ATOM.findall(value):
         if fresh:
-            lines.append("\t" + atom)
-        elif len(lines) > 1 and len(lines[-1].expandtabs()) + 1 + len(atom) > COLUMNS:
-            lines.append("\t " + atom)
+            pieces.append("\n\t")
+            column = _TAB + len(atom)
+        elif column and column + 1 + len(atom) > COLUMNS:
+            pieces.append("\n\t ")
+            column = _TAB + 1 + len(atom)
         else:
-            lines[-1] += " " + atom
+            pieces.append(" ")
+            column += column and 1 + len(atom)
+        pieces.append(atom)
         # A ";" at the end of an atom stands outside of quotes and comments: the next result begins.
         fresh = atom.endswith(";")
-    return "\n".join(lines).removeprefix(f"{NAME}:")
+    return "".join(pieces)

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from assay.domain import Domain
@@ -19,6 +20,7 @@ from assay.message.header import unfold
 from assay.message.lexer import RESULT_WORD, LexError, Token, TokenKind, tokenize
 
 _NAME: Final = b"authentication-results"
+_KEPT_IDS: Final = 256  # of at most MAX_AUTHSERV_ID_OCTETS each: our own, and those of the hosts that mail comes by
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 # How nearly every field begins; what it matches reads the same token by token.
 _PLAIN_BEGINNING: Final = re.compile(rb"[ \t]*+([A-Za-z0-9._-]++)[ \t]*+(?:1[ \t]*+)?;")
@@ -122,6 +124,7 @@ class _Reader:
         return b"" if self.left < 0 else _read_authserv_id(beginning)
 
 
+@lru_cache(maxsize=_KEPT_IDS)
 def _normal(authserv_id: str) -> str:
     """Return an id in the form in which two that look the same are equal; empty for one without any letter."""
     text = authserv_id.strip().strip(".")
@@ -133,6 +136,8 @@ def _normal(authserv_id: str) -> str:
 
 def _mentions(text: str, own: str) -> bool:
     """Whether our id stands in ``text`` as a word, also as the beginning of a longer name where it has a dot itself."""
+    if own not in text:
+        return False
     longer = "" if "." in own else r"\.?"
     return re.search(rf"(?<![\w.-]){re.escape(own)}(?!{longer}[\w-])", text) is not None
 

@@ -12,7 +12,7 @@ dkimpy's ``hash_headers``, ``select_headers`` and ``compress_whitespace`` are no
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import assert_never
 
@@ -73,12 +73,13 @@ class HeaderHasher:
             The SHA-256 digest that b= signs.
         """
         hasher = sha256()
-        left: dict[bytes, Iterator[int]] = {}
+        left: dict[bytes, list[int]] = {}
         for name in names:
-            if name not in left:
-                left[name] = reversed([each for each in self._positions.get(name, ()) if each != position])
-            taken = next(left[name], None)
-            if taken is not None:
+            free = left.get(name)
+            if free is None:
+                free = left[name] = [each for each in self._positions.get(name, ()) if each != position]
+            if free:
+                taken = free.pop()
                 hasher.update(self._canonical(taken, canonicalization))
                 hasher.update(_CRLF)
         hasher.update(canonical(unsigned(self.fields[position]), canonicalization))

@@ -66,7 +66,7 @@ def _check_policies(policies: Policies) -> None:
     for problem in run_expectations(policies):
         assert problem.text.isprintable()
     assert is_clean(policies.describe(), 500)
-    assert all(is_clean(name, 200) and name for name in policies.quarantine_fields())
+    assert all(is_clean(name, 200) and name for name in policies.quarantine_fields)
     for case in _CASES:
         decision = decide(case, policies, Trace())
         policy = policies.for_author(case.results.dmarc.author_domain)
