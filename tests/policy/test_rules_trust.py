@@ -101,6 +101,17 @@ ROWS = [
         code="550 5.7.26",
     ),
     Row(
+        id="without an author domain every identifier is another's",
+        section="C.6.4",
+        case=case(
+            dmarc("fail", "reject", author=None, organizational=None),
+            dkim_results=[dkim("pass", "lists.example")],
+            signs=("List-Id",),
+        ),
+        disposition="quarantine",
+        rule="dmarc-fail-indirect",
+    ),
+    Row(
         id="an indirect flow does not touch p=quarantine",
         section="C.6.4",
         case=case(dmarc("fail", "quarantine"), dkim_results=[dkim("pass", "lists.example")], signs=("List-Id",)),
