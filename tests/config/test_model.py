@@ -1,5 +1,6 @@
 """The keys of the configuration: names and defaults that are promised, values that are refused."""
 
+import os
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_the_defaults_that_are_promised() -> None:
     config = _config("")
     assert config.authserv_id is None
     assert config.socket.libmilter == "inet:8894@127.0.0.1"
-    assert config.workers == 1
+    assert config.workers == len(os.sched_getaffinity(0))
     assert config.mode is Mode.MONITOR
     assert config.policies == Path("/etc/assay/policies")
     assert (config.dns.nameservers, config.dns.timeout, config.dns.budget, config.dns.negative_ttl) == ((), 5, 20, 60)
@@ -49,6 +50,7 @@ def test_every_key_takes_its_value() -> None:
         socket_mode = "600"
         socket_group = "postfix"
         workers = 4
+        pin_workers = false
         stop_timeout = 0.5
         mode = "enforce"
         policies = "p"
@@ -81,7 +83,8 @@ def test_every_key_takes_its_value() -> None:
     assert config.authserv_id == "mx.xn--bcher-kva.example"
     assert config.socket.path == "/etc/assay/assay.sock"
     assert (config.socket_mode, config.socket_group) == (0o600, "postfix")
-    assert (config.workers, config.stop_timeout, config.mode) == (4, 0.5, Mode.ENFORCE)
+    assert (config.workers, config.pin_workers, config.stop_timeout) == (4, False, 0.5)
+    assert config.mode is Mode.ENFORCE
     assert config.policies == Path("/etc/assay/p")
     first, six = ip_address("192.0.2.1"), ip_address("2001:db8::1")
     assert config.dns.nameservers == (
@@ -120,6 +123,15 @@ def test_empty_texts_stand_for_the_defaults() -> None:
     assert _config('authserv_id = ""\nsocket_group = ""\npolicies = ""') == _config("")
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (3, 3), (256, 256), (1000, 256)])
+def test_without_a_number_there_is_one_worker_for_each_core_that_we_may_use(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)))
+    assert (_config("").workers, _config("workers = 0").workers) == (workers, workers)
+    assert _config("workers = 2").workers == 2
+
+
 def test_the_configuration_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         _config("").workers = 2  # type: ignore[misc]
@@ -133,7 +145,7 @@ BAD = [
     ('[log]\nsocket = "x"', "log.socket", 'unknown key; "socket" stands at the top, before the first table'),
     ("[exempted]\nx = 1", "exempted", 'unknown key; did you mean "exempt"?'),
     ('"a\\nb.c" = 1', "'a\\nb.c'", "unknown key"),
-    ("workers = 0", "workers", "must be at least 1"),
+    ("workers = -1", "workers", "must be at least 0"),
     ("workers = 257", "workers", "must be at most 256"),
     ("workers = true", "workers", "must be a whole number, without quotes"),
     ('workers = "1"', "workers", "must be a whole number, without quotes"),

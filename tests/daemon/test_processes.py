@@ -167,7 +167,7 @@ def test_a_worker_that_keeps_dying_is_replaced_with_growing_delay(tmp_path: Path
 
 
 def test_two_workers_share_the_socket(tmp_path: Path) -> None:
-    with ZoneDaemon(tmp_path / "d", settings="workers = 2") as daemon:
+    with ZoneDaemon(tmp_path / "d", workers=2) as daemon:
         first, second = wait_until(lambda: _workers(daemon) if len(_workers(daemon)) == 2 else None, "two workers")
         sessions = [daemon.session()]
 
@@ -181,6 +181,20 @@ def test_two_workers_share_the_socket(tmp_path: Path) -> None:
             assert "dmarc=pass" in stamped(send(client))
 
 
+def test_each_worker_has_a_core_of_its_own_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    with ZoneDaemon(tmp_path / "pinned", workers=len(cores)) as daemon:
+        pids = wait_until(lambda: _workers(daemon) if len(_workers(daemon)) == len(cores) else None, "the workers")
+        assert sorted(map(os.sched_getaffinity, pids), key=min) == [{core} for core in sorted(cores)]
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output("event=reloaded")
+        after = [pid for pid in _workers(daemon) if pid not in pids]
+        assert sorted(map(os.sched_getaffinity, after), key=min) == [{core} for core in sorted(cores)]
+    with ZoneDaemon(tmp_path / "free", settings="pin_workers = false", workers=2) as daemon:
+        for pid in wait_until(lambda: _workers(daemon) if len(_workers(daemon)) == 2 else None, "two workers"):
+            assert os.sched_getaffinity(pid) == cores
+
+
 def _connections(pid: int, daemon: ZoneDaemon) -> int:
     """Count the accepted connections of a process."""
     port = f":{int(daemon.address[1]):04X}"
@@ -190,7 +204,7 @@ def _connections(pid: int, daemon: ZoneDaemon) -> int:
 
 
 def test_workers_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
-    with ZoneDaemon(tmp_path / "d", settings="workers = 2") as daemon:
+    with ZoneDaemon(tmp_path / "d", workers=2) as daemon:
         with daemon.session() as client:
             assert send(client).reply == b"c"
         pids = _workers(daemon)

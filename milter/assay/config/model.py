@@ -218,6 +218,7 @@ class ConfigFile(Table):
         socket_mode: permissions of a unix socket.
         socket_group: group of a unix socket; None leaves it.
         workers: processes, at least one; 0 in the file: one for each core that this process may use.
+        pin_workers: each worker stays on one core.
         stop_timeout: seconds that a worker which was told to stop may take for the messages it has.
         mode: where no policy file says otherwise.
         policies: the directory of policy files.
@@ -230,6 +231,7 @@ class ConfigFile(Table):
     socket_mode: Annotated[int, PlainValidator(_socket_mode)] = 0o660
     socket_group: Annotated[str | None, PlainValidator(_socket_group)] = None
     workers: Annotated[int, Field(ge=0, le=MAX_WORKERS, validate_default=True), AfterValidator(_workers)] = 0
+    pin_workers: bool = True
     stop_timeout: Seconds = 60
     mode: Annotated[Mode, Field(strict=False)] = Mode.MONITOR
     policies: Annotated[Path, PlainValidator(_policies), Field(validate_default=True)] = ""  # type: ignore[assignment]
