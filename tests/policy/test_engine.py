@@ -222,6 +222,8 @@ def test_the_policy_is_that_of_the_author_domain() -> None:
         (INDIRECT, f"{FAILED_FOR} reject, in an indirect flow (List-Id, authenticated by lists.example)"),
         (case(dmarc("fail", "reject"), signs=("List-Id",), arc_result=arc("fail")), f"{FAILED_FOR} reject"),
         (case(dmarc("fail")), f"{FAILED_FOR} none"),
+        (case(dmarc("temperror")), "the DNS failed: the policy record could not be fetched"),
+        (case(dmarc("temperror", "none")), "the DNS failed, and the policy record asks for none"),
         (
             case(dmarc(), spf_result=spf("fail", "bounce.example")),
             "SPF of bounce.example does not authorize the client",

@@ -8,6 +8,8 @@ import pytest
 from assay.domain import Domain
 from assay.policy.domain_policy import ArcTrust, DmarcActions, IndirectSigns, Trusted
 from assay.policy.model import Disposition
+from assay.policy.rules import dmarc_fail_indirect
+from assay.policy.verdict import Skip
 from support.policy_cases import DEFAULT, Row, arc, arc_set, case, dkim, dmarc, spf
 
 FAIL = dmarc("fail", "reject")
@@ -273,3 +275,10 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_rule(row: Row) -> None:
     row.check()
+
+
+@pytest.mark.parametrize("value", ["pass", "none", "temperror", "permerror"])
+def test_a_flow_is_looked_at_only_where_dmarc_failed(value: str) -> None:
+    """Standards C.6.4: the rule itself says so, whatever stands before it in the order."""
+    one = case(dmarc(value, "reject"), dkim_results=[dkim("pass", "lists.example")], signs=("List-Id",))
+    assert dmarc_fail_indirect(one, DEFAULT) == Skip("no DMARC failure whose owner asks for reject")
