@@ -2,8 +2,8 @@
 
 All are set up alike: they check SPF, DKIM, DMARC and, where they can, ARC of mail from outside, add their results as
 Authentication-Results and refuse nothing. All take the name server from /etc/resolv.conf, keep their own default for
-everything else, and run in the foreground. None but assay writes a log: its log line is part of what it does, while
-the others' would go to a syslog that is not there.
+everything else, and run in the foreground. All log what Debian's own configuration has them log, where it has them log
+it: opendkim, opendmarc and the milters in Python to the system's log, rspamd to its file; assay to stderr, a file here.
 """
 
 import os
@@ -109,7 +109,8 @@ Socket            {socket}
 AuthservID        {AUTHSERV_ID}
 AlwaysAddARHeader yes
 Nameservers       {NAME_SERVER}
-Syslog            no
+Syslog            yes
+SyslogSuccess     yes
 Background        no
 """,
     )
@@ -128,7 +129,7 @@ PublicSuffixList   /usr/share/publicsuffix/public_suffix_list.dat
 SPFSelfValidate    {str(own_spf).lower()}
 SPFIgnoreResults   {str(own_spf).lower()}
 RejectFailures     false
-Syslog             false
+Syslog             true
 Background         false
 """,
     )
@@ -144,7 +145,7 @@ def python_milters(place: Place) -> list[Program]:
     spf_config = place.write(
         "pyspf-milter.conf",
         f"""\
-debugLevel = 0
+debugLevel = 1
 TestOnly = 1
 HELO_reject = False
 Mail_From_reject = False
@@ -163,7 +164,7 @@ AuthservID {AUTHSERV_ID}
 Socket     {dkim}
 PidFile    {place.directory}/dkimpy-milter.pid
 UserID     root
-Syslog     no
+Syslog     yes
 """,
     )
     # In this order: dkimpy-milter removes what stands under its own authserv-id, so also what pyspf-milter added.
@@ -176,7 +177,8 @@ Syslog     no
 
 def rspamd(place: Place) -> list[Program]:
     # As Debian's own files have it: one process speaks milter, and hands each message to one that judges. Left out are
-    # the rules and all modules but four. Its cache of compiled patterns outlives it: it needs 14 s to compile them.
+    # the rules and all modules but four; the scores stay, since it would log a warning for each result without one. Its
+    # cache of compiled patterns outlives it: it needs 14 s to compile them.
     CACHE.mkdir(parents=True, exist_ok=True)
     socket = place.socket("rspamd")
     _, _, path = socket.partition(":")
@@ -192,7 +194,11 @@ options {{
   task_timeout = 60s;
   dns {{ timeout = 1s; sockets = 16; retransmits = 5; }}
 }}
-logging {{ type = "console"; level = "error"; }}
+logging {{
+  type = "file";
+  filename = "$LOGDIR/rspamd.log";
+  .include "$CONFDIR/logging.inc"
+}}
 worker "normal" {{
   bind_socket = "localhost:11333";
   .include "$CONFDIR/worker-normal.inc"
@@ -203,6 +209,7 @@ worker "rspamd_proxy" {{
   .include "$CONFDIR/worker-proxy.inc"
 }}
 actions {{ reject = 1000; add_header = 999; greylist = 998; }}
+group "policies" {{ .include "$CONFDIR/scores.d/policies_group.conf" }}
 modules {{ path = "$PLUGINSDIR"; }}
 .include "$CONFDIR/modules.d/spf.conf"
 .include "$CONFDIR/modules.d/dkim.conf"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from contenders import Contender, Family, Place, Program
+from log_sink import LogSink
 from usage import ControlGroup, Sessions, new_group
 
 START: Final = 30.0
@@ -34,11 +35,19 @@ class Running:
         sockets: in the order in which the MTA asks them.
         group: its processes.
         processes: the programs that were started, in the same order.
+        directory: of their files, those of their logs included.
+        log: what they sent to the system's log.
     """
 
     sockets: tuple[str, ...]
     group: ControlGroup | Sessions
     processes: Sequence[subprocess.Popen[bytes]]
+    directory: Path
+    log: LogSink
+
+    def log_lines(self) -> int:
+        """How many lines were logged so far: to the system's log, to files, and to what was stderr."""
+        return self.log.lines + sum(path.read_bytes().count(b"\n") for path in self.directory.rglob("*.log"))
 
     def deaths(self) -> list[str]:
         """The programs that ended by themselves: the address, and the status or the negative number of the signal."""
@@ -55,9 +64,11 @@ def running(contender: Contender, family: Family = "unix") -> Iterator[Running]:
 
     Raises:
         StartError: one of its programs ended, or does not listen.
+        FileNotFoundError: there is no place for the log; script/bench makes it.
     """
     group = new_group()
     with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(LogSink())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         stack.callback(group.close)
         processes: list[subprocess.Popen[bytes]] = []
@@ -76,7 +87,7 @@ def running(contender: Contender, family: Family = "unix") -> Iterator[Running]:
             processes.append(process)
             group.started(process.pid)
             _wait(program, process, log)
-        yield Running(tuple(program.socket for program in programs), group, processes)
+        yield Running(tuple(program.socket for program in programs), group, processes, directory, sink)
 
 
 def _wait(program: Program, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -38,6 +38,7 @@ class Measurement:
         memory_idle: proportional set size in MiB, before the first message.
         memory_peak: during the load.
         memory_after: after it.
+        log_lines: that were logged per message.
     """
 
     contender: str
@@ -47,6 +48,7 @@ class Measurement:
     memory_idle: float
     memory_peak: float
     memory_after: float
+    log_lines: float
 
 
 def ready_corpus() -> Path:
@@ -128,6 +130,7 @@ def measure(
             options = {}
             count = _whole_passes(size, load(run, workload, corpus)["messages_per_second"] * seconds)
         settle(run.group)
+        lines = run.log_lines()
         cpu = run.group.cpu_seconds()
         with PeakMemory(run.group) as watched:
             result = load(run, workload, corpus, messages=count, **options)
@@ -141,6 +144,7 @@ def measure(
             memory_idle=idle / MIB,
             memory_peak=watched.peak / MIB,
             memory_after=memory(run.group) / MIB,
+            log_lines=(run.log_lines() - lines) / count,
         )
         return measurement, disagreements(contender, corpus, workload.set_name, answers)
 

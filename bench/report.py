@@ -90,6 +90,7 @@ def _head(document: dict[str, Any]) -> str:
         " for each number, which is their median."
         f" Rounds differ from it in CPU by at most {_spread(document):.0%}."
     )
+    contenders = [(item["name"], item["what"]) for item in document["contenders"]]
     lines = [
         how,
         "",
@@ -97,9 +98,9 @@ def _head(document: dict[str, Any]) -> str:
         f"* Python {machine['python']}; {machine['libraries']}",
         f"* {', '.join(f'{name} {version}' for name, version in packages.items())}",
         "",
-        "| contender | what it is |",
-        "|---|---|",
-        *(f"| {item['name']} | {item['what']} |" for item in document["contenders"]),
+        "| contender | what it is | log lines per message |",
+        "|---|---|---|",
+        *(f"| {name} | {what} | {_logged(document, name)} |" for name, what in contenders),
     ]
     return "\n".join(lines)
 
@@ -113,6 +114,12 @@ def _of(document: dict[str, Any], contender: str, workload: str) -> list[dict[st
 def _median(document: dict[str, Any], contender: str, workload: str, number: Number) -> float | None:
     values = [number(found) for found in _of(document, contender, workload)]
     return median(values) if values else None
+
+
+def _logged(document: dict[str, Any], contender: str) -> str:
+    """Lines that a contender logs per message, over all workloads."""
+    values = [found["log_lines"] for found in document["measurements"] if found["contender"] == contender]
+    return f"{median(values):.1f}" if values else NOTHING
 
 
 def _spread(document: dict[str, Any]) -> float:

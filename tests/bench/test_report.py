@@ -16,6 +16,7 @@ def measured(contender: str, cpu_ms: float, *, number: int = 0, rejected: int = 
         "memory_idle": 10.0,
         "memory_peak": 30.0,
         "memory_after": 20.0,
+        "log_lines": 5.0,
         "load": {
             "messages_per_second": 1000 / cpu_ms,
             "latency_ms": {"p50": 1.0, "p95": 2.0, "p99": 3.0},
@@ -69,6 +70,15 @@ ROUNDS = (
 )
 def test_a_table_holds_the_median_of_the_rounds(heading: str, rows: list[str]) -> None:
     assert section(tables(document(*ROUNDS)), heading) == rows
+
+
+def test_how_much_each_logs_is_said() -> None:
+    rows = [line for line in tables(document(*ROUNDS)).splitlines() if " | what " in line][1:]
+    assert rows == [
+        "| assay | what assay is | 5.0 |",
+        "| peer | what peer is | 5.0 |",
+        "| absent | what absent is | - |",
+    ]
 
 
 def test_without_assay_there_are_no_ratios() -> None:
