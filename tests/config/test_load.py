@@ -113,8 +113,8 @@ def test_problems_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
     policies.mkdir()
     (policies / "default.toml").write_text("x = 1")
     path = tmp_path / "assay.toml"
-    path.write_text('policies = "p"\nworkers = 0')
-    assert _problems(path) == ["assay.toml: workers: must be at least 1", "p/default.toml: x: unknown key"]
+    path.write_text('policies = "p"\nworkers = -1')
+    assert _problems(path) == ["assay.toml: workers: must be at least 0", "p/default.toml: x: unknown key"]
 
 
 def test_a_faulty_configuration_does_not_hide_an_expectation_that_is_missed(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_a_faulty_configuration_does_not_hide_an_expectation_that_is_missed(tmp_
     policies.mkdir()
     (policies / "default.toml").write_text('[[expect]]\ndisposition = "reject"\nrule = "no-policy"')
     path = tmp_path / "assay.toml"
-    path.write_text("workers = 0")
+    path.write_text("workers = -1")
     first, second = _problems(path)
-    assert first == "assay.toml: workers: must be at least 1"
+    assert first == "assay.toml: workers: must be at least 0"
     assert second.startswith("policies/default.toml: expect #1: expected reject by the rule no-policy")
 
 

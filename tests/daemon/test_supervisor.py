@@ -18,12 +18,12 @@ SCRIPT = Path(__file__).parent.parent / "support" / "own_supervisor.py"
 class SupervisorAlone(Process):
     """See :mod:`support.own_supervisor`."""
 
-    def __init__(self, directory: Path, settings: str = "", *, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(self, directory: Path, settings: str = "", *, workers: int = 1, prefix: tuple[str, ...] = ()) -> None:
         (directory / "policies").mkdir()
         (directory / "policies" / "default.toml").write_text("")
         self._directory = directory
         self.socket = f"inet:{free_port()}@127.0.0.1"
-        self.write_config(settings)
+        self.write_config(settings, workers=workers)
         self.trouble()
         super().__init__([*prefix, sys.executable, str(SCRIPT), str(self.config)], log=directory / "log")
 
@@ -31,8 +31,8 @@ class SupervisorAlone(Process):
     def config(self) -> Path:
         return self._directory / "assay.toml"
 
-    def write_config(self, settings: str = "") -> None:
-        self.config.write_text(f'socket = "{self.socket}"\n{settings}\n')
+    def write_config(self, settings: str = "", *, workers: int = 1) -> None:
+        self.config.write_text(f'socket = "{self.socket}"\nworkers = {workers}\n{settings}\n')
 
     def trouble(self, *words: str) -> None:
         new = self._directory / "trouble.new"
@@ -49,6 +49,14 @@ class SupervisorAlone(Process):
 
     def wait_for_workers(self, count: int = 1) -> list[int]:
         return self.wait_for(lambda: self.workers() if len(self.workers()) == count else None, f"{count} workers")
+
+
+def test_a_machine_with_one_core_for_us_gets_one_worker(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    bound = f"import os, sys; os.sched_setaffinity(0, {{{core}}}); os.execv(sys.argv[1], sys.argv[1:])"
+    with SupervisorAlone(tmp_path, workers=0, prefix=(sys.executable, "-c", bound)) as alone:
+        alone.wait_for_workers()
+        assert re.findall(r"event=listening .*workers=(\d+)", alone.output()) == ["1"]
 
 
 def test_a_system_without_processes_is_waited_for(tmp_path: Path) -> None:
@@ -77,7 +85,7 @@ def test_a_system_without_descriptors_is_waited_for(tmp_path: Path) -> None:
 def test_a_reload_that_fails_leaves_the_old_workers_serving(tmp_path: Path, trouble: str) -> None:
     with SupervisorAlone(tmp_path) as alone:
         before = alone.wait_for_workers()
-        alone.write_config("workers = 2")
+        alone.write_config(workers=2)
         alone.trouble(trouble)
         alone.signal(signal.SIGHUP)
         alone.wait_for_output("reload failed")
@@ -96,7 +104,7 @@ def test_of_a_generation_that_starts_in_part_nothing_stays(tmp_path: Path) -> No
         descriptors = len(os.listdir(f"/proc/{alone.pid}/fd"))  # noqa: PTH208 - only counted
         # the listening socket and two socket pairs: the third worker of the new generation finds no descriptor
         leave_descriptors(alone.pid, descriptors + 3)
-        alone.write_config("workers = 9")
+        alone.write_config(workers=9)
         alone.signal(signal.SIGHUP)
         alone.wait_for_output("reload failed")
         assert len(alone.workers()) > 1

@@ -153,7 +153,7 @@ def _counts(pid: int) -> tuple[int, int]:
 
 
 def test_good_mail_flows_between_five_hundred_bad_connections_and_nothing_of_them_stays(tmp_path: Path) -> None:
-    with ZoneDaemon(tmp_path / "d", settings="workers = 2") as daemon:
+    with ZoneDaemon(tmp_path / "d", workers=2) as daemon:
         workers = wait_until(lambda: _workers(daemon) if len(_workers(daemon)) == 2 else None, "two workers")
         for _ in range(8):
             with daemon.session() as client:

@@ -36,6 +36,7 @@ class ZoneDaemon(Process):
         directory: for its files.
         zone: the text of a zone file.
         settings: further lines of the configuration, tables last.
+        workers: how many; a test that names none has one, whatever machine it runs on.
         unix: listen on a unix socket instead of a port of loopback.
         servfail: names at which the DNS fails.
         policies: policy files beside the shipped ones, or in their place: text by file name.
@@ -47,6 +48,7 @@ class ZoneDaemon(Process):
         *,
         zone: str = ZONE,
         settings: str = "",
+        workers: int = 1,
         unix: bool = False,
         servfail: Iterable[str] = (),
         policies: Mapping[str, str] | None = None,
@@ -58,7 +60,7 @@ class ZoneDaemon(Process):
         self.address: tuple[str, int] | str = str(directory / "assay.sock") if unix else ("127.0.0.1", free_port())
         self._connections: list[MilterClient] = []
         self.config = directory / "assay.toml"
-        self.write_config(settings)
+        self.write_config(settings, workers=workers)
         zone_file = directory / "zone"
         zone_file.write_text(zone)
         super().__init__(
@@ -66,10 +68,10 @@ class ZoneDaemon(Process):
             log=directory / "assay.log",
         )
 
-    def write_config(self, settings: str, *, mode: str = "enforce") -> None:
+    def write_config(self, settings: str, *, mode: str = "enforce", workers: int = 1) -> None:
         """Write the configuration; ``settings`` are further lines, tables last."""
         socket = f"unix:{self.address}" if isinstance(self.address, str) else f"inet:{self.address[1]}@127.0.0.1"
-        self.config.write_text(f'socket = "{socket}"\nmode = "{mode}"\n{settings}\n')
+        self.config.write_text(f'socket = "{socket}"\nmode = "{mode}"\nworkers = {workers}\n{settings}\n')
 
     def connect(self, *, timeout: float = 30.0) -> MilterClient:
         """Connect as soon as somebody listens."""

@@ -23,11 +23,19 @@ class Daemon(Process):
         nameserver: the only one.
         mode: monitor or enforce.
         unix: listen on a unix socket instead of a port of loopback.
+        workers: how many; a test that names none has one, whatever machine it runs on.
         settings: further lines of the configuration, before the first table.
     """
 
     def __init__(
-        self, directory: Path, *, nameserver: str, mode: str = "enforce", unix: bool = False, settings: str = ""
+        self,
+        directory: Path,
+        *,
+        nameserver: str,
+        mode: str = "enforce",
+        unix: bool = False,
+        workers: int = 1,
+        settings: str = "",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)
@@ -41,6 +49,7 @@ authserv_id = "{ID}"
 socket = "{f"unix:{path}" if unix else f"inet:{port}@127.0.0.1"}"
 socket_mode = "0666"
 mode = "{mode}"
+workers = {workers}
 {settings}
 [dns]
 nameservers = ["{nameserver}"]
