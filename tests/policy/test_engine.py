@@ -97,6 +97,11 @@ OVERRIDES = [
         comment="monitor mode",
     ),
     OverrideCase(
+        id="what was published is not known",
+        case=case(replace(dmarc("fail", "reject"), published=None)),
+        override=None,
+    ),
+    OverrideCase(
         id="a mailing list",
         case=INDIRECT,
         policy=LISTS,

@@ -347,6 +347,25 @@ def test_header_b_tells_signatures_apart(signatures: list[str], prefixes: list[s
     assert len(dkim) == len(signatures)
 
 
+@pytest.mark.parametrize(
+    ("b", "shown"), [("YWJj", "YWJj"), ("YWI=", "YWI="), ("YQ==", "YQ=="), ("Y===", None), ("YQ=Y", None), ("", None)]
+)
+def test_header_b_is_shown_only_for_base64(b: str, shown: str | None) -> None:
+    """RFC 6008 4, RFC 4648 4: two signs of padding at most."""
+    properties = only(render(judged(dkim=(signature(b=b),))), "dkim").properties
+    assert {name: value for _, name, value in properties}.get("b") == shown
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "shown"),
+    [("a" * 32, "a" * 32), ("a" * 33, None), ("", None), ("rsa sha256", None), ("RSA-SHA256", None), ("x", "x")],
+)
+def test_header_a_is_shown_only_for_one_short_word(algorithm: str, shown: str | None) -> None:
+    """Standards E.2.5."""
+    properties = only(render(judged(dkim=(replace(signature(), algorithm=algorithm),))), "dkim").properties
+    assert {name: value for _, name, value in properties}.get("a") == shown
+
+
 def test_many_signatures_hide_none_that_passes() -> None:
     results = [signature(DkimValue.FAIL, b=f"{number:08d}") for number in range(1000)]
     results[999] = signature(DkimValue.PASS, b="GENUINE+")

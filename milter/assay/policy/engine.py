@@ -66,7 +66,7 @@ def _override(verdict: Verdict, done: Disposition, dmarc: DmarcResult) -> tuple[
         override = verdict.override
         comments.append(verdict.comment or verdict.reason)
     if done is not verdict.action:
-        override = override or Override.LOCAL_POLICY
+        override = Override.LOCAL_POLICY
         comments.append("monitor mode")
     if override is None and dmarc.published not in {None, dmarc.requested}:
         # t=y lowered the policy by one level, and that is what was done (RFC 9989 4.7).
