@@ -103,6 +103,18 @@ ROWS = [
         code="550 5.7.26",
     ),
     Row(
+        id="the same where the author domain is all that is known",
+        section="C.6.4",
+        case=case(
+            dmarc("fail", "reject", author="author.example", organizational=None),
+            dkim_results=[dkim("pass", "b.author.example")],
+            signs=("List-Post",),
+        ),
+        disposition="reject",
+        rule="dmarc-fail",
+        code="550 5.7.26",
+    ),
+    Row(
         id="without an author domain every identifier is another's",
         section="C.6.4",
         case=case(
