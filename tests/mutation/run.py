@@ -19,13 +19,15 @@ from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.stats import status_by_exit_code
 
-KILLED = {"killed", "timeout", "caught by type check", "segfault"}
+KILLED = {"killed", "timeout", "segfault"}
+TRIED_AGAIN = {"survived", "no tests", "not checked", "suspicious", "timeout"}
 
 
 def main(*modules: str) -> int:
     """Run the tests on every mutant of the modules that is not known to be killed.
 
-    A mutant that was killed here before stays killed until its function changes; one that survived is tried again.
+    A mutant that was killed here before stays killed until its function changes; one that survived is tried again, and
+    one that took too long too: the machine may have been busy.
 
     Args:
         modules: such as ``verify/spf``, or a whole layer.
@@ -43,7 +45,7 @@ def main(*modules: str) -> int:
     mutmut.copy_also_copy_files()
     mutmut.create_mutants(1)
     paths = [path for module in modules for path in files(module)]
-    names = [name for path in paths for name, status in statuses(path).items() if status not in KILLED]
+    names = [name for path in paths for name, status in statuses(path).items() if status in TRIED_AGAIN]
     if names:
         mutmut._run(tuple(names), 1)
     return report(paths)
