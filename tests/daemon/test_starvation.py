@@ -16,12 +16,14 @@ from assay.limits import DNS_BUDGET, DNS_MAX_QUERIES
 from assay.policy.model import Disposition, Mode
 from assay.policy.policies import Policies
 from assay.results import DmarcValue, SpfValue
+from assay.trace import Query
 from support.dict_resolver import DictResolver, Key, found
 from support.signer import NOW, fields, rsa_key, seal
 
 FORGED = fields(b"From: Boss <boss@brand.example>\r\nTo: you@receiver.example\r\nSubject: pay\r\n")
 BODY = b"pay\r\n"
-OWNER: Mapping[Key, Answer] = {b"_dmarc.brand.example": found(b"v=DMARC1; p=reject")}
+_POLICY = b"_dmarc.brand.example"
+OWNER: Mapping[Key, Answer] = {_POLICY: found(b"v=DMARC1; p=reject")}
 
 
 @dataclass
@@ -82,6 +84,15 @@ def _many_names() -> tuple[Mapping[Key, Answer], float]:
     return answers, 0.0
 
 
+def _time_then_policy() -> tuple[Mapping[Key, Answer], float]:
+    # the client's own names may fail, and SPF goes on to ask for what the walk of DMARC will ask for
+    names = [b"n%d.forger.example" % number for number in range(10)]
+    return {
+        b"forger.example": found(b"v=spf1 ptr redirect=_dmarc.brand.example"),
+        (b"66.2.0.192.in-addr.arpa", RRType.PTR): found(*names),
+    }, 4.9
+
+
 def _judged(answers: Mapping[Key, Answer], forgers_seconds: float) -> Judgement:
     source = Source({**OWNER, **answers}, forgers_seconds)
     headers = FORGED
@@ -116,6 +127,7 @@ def _judged(answers: Mapping[Key, Answer], forgers_seconds: float) -> Judgement:
     [
         pytest.param(_slow_spf, SpfValue.TEMPERROR, id="slow names use up the seconds"),
         pytest.param(_many_names, SpfValue.FAIL, id="many names use up the queries"),
+        pytest.param(_time_then_policy, SpfValue.PERMERROR, id="SPF asks for the policy itself, when no time is left"),
     ],
 )
 def test_a_forger_cannot_use_up_the_look_up_of_the_policy(
@@ -126,3 +138,5 @@ def test_a_forger_cannot_use_up_the_look_up_of_the_policy(
     assert judgement.results.spf.value is spf
     assert judgement.results.dmarc.value is DmarcValue.FAIL
     assert judgement.decision.disposition is Disposition.REJECT
+    # and what is told of the DNS suffices to come to the same verdict
+    assert Query(_POLICY, RRType.TXT, OWNER[_POLICY]) in judgement.answers

@@ -20,6 +20,7 @@ from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
 from assay.message.header import HeaderSize, field_from_milter
 from assay.stamp.removal import claiming_names
+from assay.trace import Query
 from assay.verify.demands import demands, policy_names
 
 log = get_logger()
@@ -185,6 +186,8 @@ class Session:
         if isinstance(spf, Future):
             # one that did not get its turn is evaluated by the judge
             spf = None if spf.cancelled() else spf.result()
+        if spf is not None and _asked_before_its_budget(spf, message.resolver):
+            spf = None
         judgement = judge(facts, message.resolver, self._context.settings, self._context.clock, spf)
         log.info(
             "message",
@@ -242,3 +245,14 @@ def _parse_address(text: str | None) -> IPAddress | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def _asked_before_its_budget(spf: SpfJudgement, resolver: Resolver) -> bool:
+    """Whether SPF asked what has a budget of its own by now.
+
+    The sender chooses what SPF asks, and when: a policy record for which there was no time left then is found now.
+    A judgement must not rest on both answers, or it could not be made again from those that it tells of.
+    """
+    return isinstance(resolver, ReservedResolver) and any(
+        resolver.reserves(step.name, step.rrtype) for step in spf.trace if isinstance(step, Query)
+    )

@@ -36,5 +36,9 @@ class ReservedResolver:
         """Start the query within the budget that the question belongs to."""
         return self._of(name, rrtype).prefetch(name, rrtype)
 
+    def reserves(self, name: bytes, rrtype: RRType) -> bool:
+        """Whether the question belongs to the reserved budget, and so may get another answer than the rest had."""
+        return rrtype is RRType.TXT and name.lower() in self._names
+
     def _of(self, name: bytes, rrtype: RRType) -> Resolver:
-        return self._reserved if rrtype is RRType.TXT and name.lower() in self._names else self._general
+        return self._reserved if self.reserves(name, rrtype) else self._general
