@@ -50,6 +50,14 @@ def test_a_reload_that_comes_too_early_does_not_end_the_service_for_good() -> No
     assert directives()["Restart"] == ["always"]
 
 
+def test_the_sandbox_lets_workers_stay_on_a_core() -> None:
+    # Later lines count: this call is one of @resources, and without it pin_workers would do nothing, and not say so.
+    filters = directives()["SystemCallFilter"]
+    denied = next(index for index, line in enumerate(filters) if line.startswith("~") and "@resources" in line)
+
+    assert "sched_setaffinity" in " ".join(line for line in filters[denied + 1 :] if not line.startswith("~")).split()
+
+
 @needs_systemd
 def test_the_sandbox_is_tight(unit: Path) -> None:
     done = subprocess.run(
