@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from assay.domain import Domain
 from assay.facts import Client, Envelope, IPAddress, MessageFacts
-from assay.limits import MAX_SPF_REASON
+from assay.limits import MAX_SPF_REASON, SPF_LOOKUPS
 from assay.results import SpfIdentity, SpfResult, SpfValue
 from assay.trace import SpfDone, SpfTerm, Trace
 from assay.verify.spf import SpfOutcome, check_host, verify_spf
@@ -33,7 +33,8 @@ def one_input(data: bytes) -> None:
     result = verify_spf(facts, first, NOW, trace)
     assert verify_spf(facts, again, NOW, Trace()) == result
     assert first.asked == again.asked
-    assert not first.prefetched
+    assert first.prefetched == again.prefetched
+    assert len(first.prefetched) <= SPF_LOOKUPS
     assert [step.result for step in trace if isinstance(step, SpfDone)] == [result]
     assert len([step for step in trace if isinstance(step, SpfTerm)]) <= 5000
     _check(result, first, dns)
