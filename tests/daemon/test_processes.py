@@ -26,6 +26,8 @@ def _refused(daemon: ZoneDaemon) -> bool:
         MilterClient.connect_to(daemon.address).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was closed while this connection came in: the next one is refused
     return False
 
 
