@@ -59,6 +59,16 @@ def test_a_machine_with_one_core_for_us_gets_one_worker(tmp_path: Path) -> None:
         assert re.findall(r"event=listening .*workers=(\d+)", alone.output()) == ["1"]
 
 
+def test_a_worker_that_must_not_choose_a_core_says_so_and_serves(tmp_path: Path) -> None:
+    with SupervisorAlone(tmp_path) as alone:
+        (first,) = alone.wait_for_workers()
+        alone.trouble("pin")
+        os.kill(first, signal.SIGKILL)
+        (_, second) = alone.wait_for_workers(2)
+        assert "cannot be pinned" in alone.output()
+        assert os.sched_getaffinity(second) == os.sched_getaffinity(alone.pid)
+
+
 def test_a_system_without_processes_is_waited_for(tmp_path: Path) -> None:
     with SupervisorAlone(tmp_path) as alone:
         (first,) = alone.wait_for_workers()

@@ -2,7 +2,8 @@
 
 The file ``trouble`` beside CONFIG says what is wrong at the moment, one word a line: ``fork``: the system gives no
 process; ``die``: a worker dies before it serves; ``hang``: a worker never gets to serve; ``deaf``: a worker does not
-end when told to; ``load``: reading the configuration raises what nobody expects.
+end when told to; ``load``: reading the configuration raises what nobody expects; ``pin``: a sandbox forbids to choose
+a core.
 """
 
 import errno
@@ -12,12 +13,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, ParamSpec, TypeVar
 
 from assay import log
 from assay.daemon import supervisor
 from assay.daemon.setup import Setup, load_setup
 from assay.daemon.workers import READY
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 def main(config: str) -> None:
@@ -43,18 +47,21 @@ def main(config: str) -> None:
         os._exit(0)
 
     supervisor.START_TIMEOUT = 0.5  # type: ignore[misc] # no test should wait for thirty seconds
-    os.fork = _failing(os.fork, lambda: troubled_by("fork"))
+    os.fork = _failing(os.fork, errno.EAGAIN, lambda: troubled_by("fork"))
+    os.sched_setaffinity = _failing(os.sched_setaffinity, errno.EPERM, lambda: troubled_by("pin"))
     log.configure()
     raise SystemExit(supervisor.Supervisor(load(), reload=load, serve=serve).run())
 
 
-def _failing(fork: Callable[[], int], fails: Callable[[], bool]) -> Callable[[], int]:
-    def fork_or_fail() -> int:
+def _failing(
+    call: Callable[_Arguments, _Result], error: int, fails: Callable[[], bool]
+) -> Callable[_Arguments, _Result]:
+    def call_or_fail(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
         if fails():
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        return fork()
+            raise OSError(error, os.strerror(error))
+        return call(*args, **kwargs)
 
-    return fork_or_fail
+    return call_or_fail
 
 
 if __name__ == "__main__":

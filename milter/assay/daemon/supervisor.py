@@ -190,8 +190,10 @@ class Supervisor:
             if core is not None:
                 # The threads of a Python process take turns. On one core whose turn it is costs no wake-up of another:
                 # an eighth of the CPU of small messages, and half as many of them again (docs/performance.md).
-                with suppress(OSError):  # a core that was taken offline, or a sandbox that forbids it
+                try:
                     os.sched_setaffinity(0, {core})
+                except OSError as error:  # a core that was taken offline, or a sandbox that forbids it
+                    log.warning("worker runs on any core, it cannot be pinned", core=core, reason=error)
             # A terminal's interrupt goes to its whole process group; libmilter would abort open messages on it.
             os.setpgid(0, 0)
             ours.close()
