@@ -3,7 +3,7 @@
 import Milter
 import pytest
 
-from assay.daemon.callbacks import SmtpConnection
+from assay.daemon.callbacks import ACTIONS, SmtpConnection, header_field
 from assay.daemon.judge import Judgement
 from assay.policy.model import Reply
 
@@ -15,8 +15,12 @@ class Around:
         self.fault = fault
         self.remembered: list[BaseException] = []
         self.replies: list[tuple[object, ...]] = []
+        self.private: object = None
 
     def helo(self, _name: bytes) -> None:
+        raise self.fault
+
+    def header(self, _name: bytes, _value: bytes) -> None:
         raise self.fault
 
     def end_of_message(self, _queue_id: str) -> Judgement:
@@ -28,8 +32,11 @@ class Around:
     def getsymval(self, _name: str) -> str:
         return "Q1"
 
-    def setpriv(self, _connection: object) -> None:
-        pass
+    def setpriv(self, connection: object) -> None:
+        self.private = connection
+
+    def getpriv(self) -> object:
+        return self.private
 
     def setreply(self, *reply: object) -> None:
         self.replies.append(reply)
@@ -44,6 +51,25 @@ def test_nothing_at_all_escapes_a_callback(fault: BaseException) -> None:
     assert around.remembered == [fault]
     assert connection.eom() == Milter.TEMPFAIL
     assert around.replies[0][:2] == ("451", "4.3.0")
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        pytest.param("Subject", Milter.NOREPLY, id="the MTA waits for no reply"),
+        pytest.param("Subject", Milter.CONTINUE, id="the MTA waits for a reply"),
+        pytest.param("X-\ud800", Milter.NOREPLY, id="a name that cannot be written in UTF-8"),
+    ],
+)
+def test_a_fault_at_a_header_field_is_remembered_and_the_answer_is_as_negotiated(name: str, answer: int) -> None:
+    around = Around(SystemExit(1))
+    connection = SmtpConnection(around)  # type: ignore[arg-type]
+    connection._setctx(around)
+    spared = Milter.P_NR_HDR if answer == Milter.NOREPLY else 0
+    assert connection.negotiate([ACTIONS, Milter.P_HDR_LEADSPC | spared, 0, 0]) == Milter.CONTINUE
+    assert header_field(around, name, b" x") == answer
+    (fault,) = around.remembered
+    assert isinstance(fault, SystemExit | UnicodeEncodeError)
 
 
 def test_a_refusal_stays_a_refusal_even_if_libmilter_takes_no_text_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
