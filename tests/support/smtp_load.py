@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ OK: Final = 250
 
 _RETRY: Final = 0.1
 """Seconds before a sender that was deferred comes back."""
+
+_ROUND_TRIP: Final = 0.05
+"""Seconds before each command, as of a distant sender: so most of them are in the middle of a message at any time."""
 
 _loads = itertools.count()
 
@@ -144,12 +148,15 @@ class Load:
 def _offer(client: SMTP, token: str) -> Reply:
     """Offer a message once; give the first refusal, or the answer to the end of data."""
     body = "\r\n".join([f"{token} and some more text, so that there is something to read"] * 40)
+    time.sleep(_ROUND_TRIP)
     code, text = client.mail(AUTHOR)
     if code != OK:
         return _reply("MAIL FROM", code, text)
+    time.sleep(_ROUND_TRIP)
     code, text = client.rcpt(RECIPIENT)
     if code != OK:
         return _reply("RCPT TO", code, text)
+    time.sleep(_ROUND_TRIP)
     try:
         code, text = client.data(message(token, AUTHOR, body=body))
     except SMTPDataError as refused:
