@@ -60,13 +60,22 @@ def test_a_machine_with_one_core_for_us_gets_one_worker(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_must_not_choose_a_core_says_so_and_serves(tmp_path: Path) -> None:
-    with SupervisorAlone(tmp_path) as alone:
-        (first,) = alone.wait_for_workers()
+    cores = len(os.sched_getaffinity(0))  # with fewer workers none is pinned
+    with SupervisorAlone(tmp_path, workers=cores) as alone:
+        first = alone.wait_for_workers(cores)[0]
         alone.trouble("pin")
         os.kill(first, signal.SIGKILL)
-        (_, second) = alone.wait_for_workers(2)
+        last = alone.wait_for_workers(cores + 1)[-1]
         assert "cannot be pinned" in alone.output()
-        assert os.sched_getaffinity(second) == os.sched_getaffinity(alone.pid)
+        assert os.sched_getaffinity(last) == os.sched_getaffinity(alone.pid)
+
+
+def test_fewer_workers_than_cores_are_not_pinned(tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    workers = max(1, len(cores) - 1)
+    with SupervisorAlone(tmp_path, workers=workers) as alone:
+        for pid in alone.wait_for_workers(workers):
+            assert os.sched_getaffinity(pid) == cores
 
 
 def test_a_system_without_processes_is_waited_for(tmp_path: Path) -> None:

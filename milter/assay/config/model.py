@@ -1,6 +1,5 @@
 """The configuration of the daemon: its tables, keys and defaults. conf/assay.toml explains each key to people."""
 
-import os
 import re
 from enum import StrEnum
 from ipaddress import ip_network
@@ -9,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
+from assay.config.cores import usable_cores
 from assay.config.socket import SocketAddress, SocketError, SocketFamily, parse_socket
 from assay.dns.nameservers import Nameserver, NameserverError, parse_nameserver
 from assay.domain import Domain
@@ -101,8 +101,7 @@ def _socket_group(value: object) -> str | None:
 
 
 def _workers(value: int) -> int:
-    # What this process may use, which a container or an administrator can make less than what the machine has.
-    return value or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    return value or min(usable_cores(), MAX_WORKERS)
 
 
 def _policies(value: object, info: ValidationInfo) -> Path:
@@ -218,7 +217,7 @@ class ConfigFile(Table):
         socket_mode: permissions of a unix socket.
         socket_group: group of a unix socket; None leaves it.
         workers: processes, at least one; 0 in the file: one for each core that this process may use.
-        pin_workers: each worker stays on one core.
+        pin_workers: each worker stays on one core, if there are at least as many workers as cores.
         stop_timeout: seconds that a worker which was told to stop may take for the messages it has.
         mode: where no policy file says otherwise.
         policies: the directory of policy files.
