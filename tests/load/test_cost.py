@@ -1,7 +1,7 @@
 """What a message may cost: no hostile one of 10 MiB twenty times the CPU of a plain one (issue 3, hostile load).
 
 Nothing here knows how fast a machine is: a plain message, signed once, is measured in the same process, and only the
-ratio counts. The most expensive of the messages stands at six; each gets several tries.
+ratio counts. The most expensive of the messages stands at eight; each gets several tries.
 """
 
 from base64 import b64encode
