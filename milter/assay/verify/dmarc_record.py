@@ -125,7 +125,7 @@ def _word(kind: type[_Word], value: bytes | None) -> _Word | None:
     if value is None:
         return None
     try:
-        return kind(value.decode("ascii", "replace").lower())
+        return kind(value.decode("ascii").lower())
     except ValueError:
         return None
 
@@ -146,8 +146,8 @@ def _uris(value: bytes) -> tuple[str, ...]:
 
 def _uri(text: bytes) -> str | None:
     """Return a URI of RFC 3986; a mailto: must also name a mailbox, since a report cannot go elsewhere (RFC 6068 2)."""
-    before, mark, size = text.rpartition(b"!")
-    if mark and _OBSOLETE_SIZE.fullmatch(size):
+    before, _, size = text.rpartition(b"!")
+    if _OBSOLETE_SIZE.fullmatch(size):
         text = before
     match = _URI.fullmatch(text)
     if match is None:
