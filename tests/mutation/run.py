@@ -9,6 +9,7 @@ rewritten first (:mod:`rewriting`), and it has no operator for some things that 
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from lay_out import LAYERS, LINKED
@@ -17,10 +18,12 @@ from mutmut import __main__ as mutmut
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.mutators import mutation_operators
+from mutmut.runners.harness import PytestRunner
 from mutmut.stats import status_by_exit_code
 
 KILLED = {"killed", "timeout", "segfault"}
 TRIED_AGAIN = {"survived", "no tests", "not checked", "suspicious", "timeout"}
+RUN_TESTS = PytestRunner.run_tests
 
 
 def main(*modules: str) -> int:
@@ -36,6 +39,7 @@ def main(*modules: str) -> int:
         The exit status: 1 if a mutant survives.
     """
     mutation_operators[:] = OPERATORS
+    PytestRunner.run_tests = run_whole
     for copied in (Path("mutants", name) for name in LINKED):
         if copied.exists():
             shutil.rmtree(copied)
@@ -49,6 +53,16 @@ def main(*modules: str) -> int:
     if names:
         mutmut._run(tuple(names), 1)
     return report(paths)
+
+
+def run_whole(runner: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+    """Run test functions with all their cases.
+
+    pytest cannot find a case by name whose id holds "::", such as an IPv6 address: it would end with an error, and the
+    mutant would count as killed.
+    """
+    functions = dict.fromkeys(test.partition("[")[0] for test in tests)
+    return int(RUN_TESTS(runner, mutant_name=mutant_name, tests=functions))
 
 
 def files(module: str) -> list[Path]:
