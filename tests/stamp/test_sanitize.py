@@ -1,6 +1,7 @@
 """One escaping function per sink: whatever goes in, nothing that comes out can end its sink or break its line."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,24 @@ def test_a_quoted_string_ends_at_its_last_quote(text: str) -> None:
     assert re.fullmatch(r'"(?:[^"\\]|\\["\\])*"', quoted_string(text))
 
 
+LIMITS = [
+    ("printable text", printable, "a b" * 9, "a b"),
+    ("an explanation", explanation, ";;;;", ",,,"),
+    ("a comment", comment, "((((", "\\(\\(\\("),
+    ("a quoted-string", quoted_string, '""""', '"\\"\\"\\""'),
+    ("a token", token_or_quoted, "abcd", '"abc"'),
+    ("a token of the longest", token_or_quoted, "abc", "abc"),
+]
+
+
+@pytest.mark.parametrize(("escape", "text", "cut"), [case[1:] for case in LIMITS], ids=[case[0] for case in LIMITS])
+def test_a_limit_counts_characters_before_they_are_escaped(
+    escape: Callable[[str, int], str], text: str, cut: str
+) -> None:
+    """Standards E.2.5."""
+    assert escape(text, 3) == cut
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("token-1", "token-1"), ("2001:db8::1", '"2001:db8::1"'), ("", '""'), ("a b", '"a b"'), ("a\n", '"a"')],
@@ -106,6 +125,7 @@ IDENTITIES = [
     ("a line end in quotes", '"a\r\n b"@sender.example', None),
     ("a line end after the local part", "a\n@sender.example", None),
     ("8 bits", "größe@sender.example", None),
+    ("64 octets", "x" * 64 + "@sender.example", "x" * 64 + "@sender.example"),
     ("65 octets", "x" * 65 + "@sender.example", None),
 ]
 

@@ -298,6 +298,7 @@ CASES = [
     Case(id="t=s and no i=", section="B.3.4", answer=found(b"t=s; " + RSA)),
     # q=, names
     Case(id="q= with dns/txt among others", section="RFC 6376 3.5 q=", tags={b"q": b"x/y : dns/txt"}),
+    Case(id="q= without white space", section="RFC 6376 3.5 q=", tags={b"q": b"x/y:dns/txt"}),
     Case(id="unknown tags are hashed and ignored", section="B.1.1", tags={b"zz": b"what=ever"}),
     Case(id="z= is not looked at", section="B.1.2", tags={b"z": b"From:a@b.example|Subject:b=AAAA"}),
     Case(id="h= in another case and with white space", section="B.1.2", tags={b"h": b"From :\r\n\tTO: subject"}),
