@@ -245,6 +245,12 @@ POLICY = [
         expect={"p": REJECT, "invalid": None},
     ),
     Case(
+        id="a name is the whole name",
+        section="C.1.4",
+        text=b"v=DMARC1; p=none; Xp=reject; pX=reject",
+        expect={"p": NONE, "invalid": None},
+    ),
+    Case(
         id="no white space but space and tab stands around a name",
         section="C.1.2",
         text=b"v=DMARC1; p=reject;\nsp=none; \tnp\t =none",
