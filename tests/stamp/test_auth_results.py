@@ -31,7 +31,7 @@ from assay.results import (
     SpfValue,
 )
 from assay.stamp import sanitize
-from assay.stamp.auth_results import MAX_FIELD, MAX_REPORTED, NAME, authentication_results
+from assay.stamp.auth_results import MAX_FIELD, MAX_REPORTED, NAME, authentication_results, authserv_id_value
 from support import ar_parser
 from support.judged import (
     AUTH_RESULTS,
@@ -320,6 +320,16 @@ def test_a_long_chain_names_its_newest_sealers_whole() -> None:
     assert len(comment) <= sanitize.MAX_VALUE
 
 
+@pytest.mark.parametrize(("octets", "sealers"), [(sanitize.MAX_VALUE, 2), (sanitize.MAX_VALUE + 1, 1)])
+def test_sealers_are_named_as_far_as_255_octets_hold_them(octets: int, sealers: int) -> None:
+    """Standards E.2.5."""
+    newest = ".".join(["a" * 63, "b" * 63, "c" * 63])
+    oldest = "d" * (octets - len(f"i=2 as[2].d={newest} as[1].d=.example")) + ".example"
+    sets = (arc_set(1, oldest), arc_set(2, newest))
+    (comment,) = only(render(judged(arc=ArcResult(value=ArcValue.PASS, reason="", sets=sets))), "arc").comments
+    assert comment == f"i=2 as[2].d={newest}" + (f" as[1].d={oldest}" if sealers == 2 else "")
+
+
 @pytest.mark.parametrize("value", [DkimValue.NONE, DkimValue.PASS])
 def test_a_result_that_needs_no_excuse_has_no_reason(value: DkimValue) -> None:
     assert only(render(judged(dkim=(signature(value),))), "dkim").reason is None
@@ -373,6 +383,7 @@ def test_many_signatures_hide_none_that_passes() -> None:
     assert len(shown) == MAX_REPORTED
     assert [each.result for each in shown] == ["fail"] * (MAX_REPORTED - 1) + ["pass"]
     assert shown[-1].comments == ("2048-bit rsa key, 980 more signatures not reported",)
+    assert {each.comments for each in shown[:-1]} == {("2048-bit rsa key",)}
     assert ("header", "b", "00000000") in shown[0].properties
 
 
@@ -391,6 +402,11 @@ def test_our_authserv_id_is_a_value_whatever_the_configuration_says(authserv_id:
     value = render(judged(), authserv_id=authserv_id)
     assert value.startswith(f" {shown};\n\t")
     ar_parser.parse(value)
+
+
+def test_our_authserv_id_is_in_lower_case() -> None:
+    """RFC 8601 2.5: its case says nothing, so that one spelling is enough."""
+    assert authserv_id_value("Mail!Gate") == "mail!gate"
 
 
 @pytest.mark.parametrize("authserv_id", ["", " \r\n", "\ud800"])

@@ -33,6 +33,9 @@ from support.judged import HOSTILE
         ("größe \ud800\U0001f600", "gre"),
         ("x" * 300, "x" * 255),
         (" " * 254 + "a b", "a b"),
+        (" a", "a"),
+        ("a ", "a"),
+        ("a  b", "a b"),
     ],
 )
 def test_printable(text: str, clean: str) -> None:
@@ -58,6 +61,13 @@ def test_printable_twice_is_printable_once(text: str) -> None:
 )
 def test_an_explanation_holds_no_result(text: str, clean: str) -> None:
     assert explanation(text) == clean
+
+
+@pytest.mark.parametrize("word", ["none", "pass", "fail", "softfail", "neutral", "policy", "temperror", "permerror"])
+def test_no_result_of_any_method_stands_in_an_explanation(word: str) -> None:
+    """RFC 8601 2.7; less than the whole word is none."""
+    assert explanation(f"x={word} y= {word} z={word.upper()}") == f"x:{word} y: {word} z:{word.upper()}"
+    assert explanation(f"x={word[:-1]}") == f"x={word[:-1]}"
 
 
 @given(HOSTILE)
@@ -99,7 +109,14 @@ def test_a_limit_counts_characters_before_they_are_escaped(
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("token-1", "token-1"), ("2001:db8::1", '"2001:db8::1"'), ("", '""'), ("a b", '"a b"'), ("a\n", '"a"')],
+    [
+        ("token-1", "token-1"),
+        ("!#$%&'*+.^_`{|}~-", "!#$%&'*+.^_`{|}~-"),
+        ("2001:db8::1", '"2001:db8::1"'),
+        ("", '""'),
+        ("a b", '"a b"'),
+        ("a\n", '"a"'),
+    ],
 )
 def test_token_or_quoted(text: str, value: str) -> None:
     assert token_or_quoted(text) == value
