@@ -42,6 +42,11 @@ def test_printable(text: str, clean: str) -> None:
     assert printable(text) == clean
 
 
+def test_four_times_the_limit_is_read_of_a_text() -> None:
+    """Standards E.2.5: what an outsider wrote costs no more than that."""
+    assert printable("\x00" * (4 * MAX_VALUE - 1) + "ab") == "a"
+
+
 @given(HOSTILE)
 def test_printable_twice_is_printable_once(text: str) -> None:
     clean = printable(text)
