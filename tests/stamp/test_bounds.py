@@ -3,9 +3,12 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
+
 from assay.domain import Domain
 from assay.results import DkimResult, DkimValue
 from assay.stamp.auth_results import MAX_FIELD, authentication_results
+from support import ar_parser
 from support.judged import CLIENT, DELIVERED, judged
 
 LONG = Domain.parse(".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61]))
@@ -47,3 +50,15 @@ def test_a_field_may_have_20480_octets() -> None:
             lengths.add(len(value))
     assert len(lengths) < 2 * 255 - 1
     assert max(lengths) == MAX_FIELD
+
+
+@pytest.mark.parametrize(
+    "reason", ["no key :) at all", "no key :( at all", 'half a quote: " and a \\ too', "(all) of (it)"]
+)
+def test_a_reason_is_one_piece_whatever_stands_in_it(reason: str) -> None:
+    """RFC 8601 2.2: a comment stands before it, and ends where it ends."""
+    result = DkimResult(value=DkimValue.FAIL, reason=reason, key_bits=2048, algorithm="rsa-sha256")
+    (dkim,) = [each for each in ar_parser.parse(render(result)).results if each.method == "dkim"]
+    assert (dkim.comments, dkim.reason) == (("2048-bit rsa key",), reason)
+    quoted = reason.replace("\\", "\\\\").replace('"', '\\"')
+    assert f'dkim=fail (2048-bit rsa key) reason="{quoted}"' in render(result)
