@@ -13,10 +13,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.facts import BodyHash, BodyHashSpec, Canonicalization
+from assay.message import body as body_module
 from assay.message.body import BodyHasher
 
 SIMPLE = BodyHashSpec(Canonicalization.SIMPLE)
 RELAXED = BodyHashSpec(Canonicalization.RELAXED)
+
+
+@pytest.fixture(scope="module", params=["as one block of that size", "as a large block"], autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """White space is collapsed in two ways, by the size of the block; each of them meets every test."""
+    small = body_module._SMALL
+    if request.param == "as a large block":
+        body_module._SMALL = 0  # type: ignore[misc]
+    yield
+    body_module._SMALL = small  # type: ignore[misc]
 
 
 def hashed(specs: list[BodyHashSpec], *chunks: bytes) -> dict[BodyHashSpec, BodyHash]:

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from assay.facts import BodyHash, BodyHashSpec, Canonicalization
+from assay.message.white_space import collapse
 
 _CRLF: Final = b"\r\n"
 
@@ -26,6 +27,9 @@ _CRLF_BLOCK: Final = _CRLF * 32768
 
 # Octets worked on at once: bounds the copies that the steps make. A milter hands over at most 65,535.
 _BLOCK: Final = 32768
+
+# Up to so many octets a pattern is cheaper: each step of numpy lets other threads run, and then waits for its turn.
+_SMALL: Final = 4096
 
 _TAB_TO_SPACE: Final = bytes.maketrans(b"\t", b" ")
 _SPACE: Final = ord(" ")
@@ -156,6 +160,10 @@ def _relax(data: bytes) -> bytes:
         data = data.translate(_TAB_TO_SPACE)
     if b" " not in data:
         return data
+    return _collapsed_at_once(data) if len(data) > _SMALL else collapse(data).replace(b" \r\n", _CRLF)
+
+
+def _collapsed_at_once(data: bytes) -> bytes:
     octets = np.frombuffer(data, np.uint8)
     space = octets == _SPACE
     # a space goes if another one follows, or a CRLF
