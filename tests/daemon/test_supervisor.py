@@ -60,7 +60,7 @@ def test_a_machine_with_one_core_for_us_gets_one_worker(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_must_not_choose_a_core_says_so_and_serves(tmp_path: Path) -> None:
-    cores = len(os.sched_getaffinity(0))  # with fewer workers none is pinned
+    cores = len(os.sched_getaffinity(0))
     with SupervisorAlone(tmp_path, workers=cores) as alone:
         first = alone.wait_for_workers(cores)[0]
         alone.trouble("pin")
@@ -70,12 +70,11 @@ def test_a_worker_that_must_not_choose_a_core_says_so_and_serves(tmp_path: Path)
         assert os.sched_getaffinity(last) == os.sched_getaffinity(alone.pid)
 
 
-def test_fewer_workers_than_cores_are_not_pinned(tmp_path: Path) -> None:
-    cores = os.sched_getaffinity(0)
-    workers = max(1, len(cores) - 1)
-    with SupervisorAlone(tmp_path, workers=workers) as alone:
-        for pid in alone.wait_for_workers(workers):
-            assert os.sched_getaffinity(pid) == cores
+def test_daemons_with_one_worker_each_take_turns_at_the_cores(tmp_path: Path) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    with SupervisorAlone(tmp_path) as alone:
+        (pid,) = alone.wait_for_workers()
+        assert os.sched_getaffinity(pid) == {cores[alone.pid % len(cores)]}
 
 
 def test_a_system_without_processes_is_waited_for(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ class ConfigFile(Table):
         socket_mode: permissions of a unix socket.
         socket_group: group of a unix socket; None leaves it.
         workers: processes, at least one; 0 in the file: one for each core that this process may use.
-        pin_workers: each worker stays on one core, if there are at least as many workers as cores.
+        pin_workers: each worker stays on one core.
         stop_timeout: seconds that a worker which was told to stop may take for the messages it has.
         mode: where no policy file says otherwise.
         policies: the directory of policy files.

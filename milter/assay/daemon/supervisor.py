@@ -160,7 +160,7 @@ class Supervisor:
         return None
 
     def _fork(self, setup: Setup, listener: socket.socket) -> Worker:
-        core = self._free_core(setup.config.workers) if setup.config.pin_workers else None
+        core = self._free_core() if setup.config.pin_workers else None
         ours, theirs = socket.socketpair()
         with theirs:
             # what exists now is shared for good: the collector must not touch, and so copy, its pages in the children
@@ -175,14 +175,14 @@ class Supervisor:
         worker = self._workers[pid] = Worker(pid=pid, control=ours, started=time.monotonic(), core=core)
         return worker
 
-    def _free_core(self, workers: int) -> int | None:
+    def _free_core(self) -> int:
         """Return the core with the fewest workers among those that this process may use.
 
-        None with fewer workers than cores: then the kernel knows better which of them other programs keep busy.
+        Not always the lowest: several daemons with few workers each should not meet on one core.
         """
         cores = sorted(os.sched_getaffinity(0))
-        if workers < len(cores):
-            return None
+        first = os.getpid() % len(cores)
+        cores = cores[first:] + cores[:first]
         taken = [worker.core for worker in self._serving()]
         return min(cores, key=taken.count)
 
@@ -194,7 +194,7 @@ class Supervisor:
         try:
             if core is not None:
                 # The threads of a Python process take turns. On one core whose turn it is costs no wake-up of another:
-                # an eighth of the CPU of small messages, and half as many of them again (docs/performance.md).
+                # a quarter of the CPU of small messages, and half as many of them again (docs/performance.md).
                 try:
                     os.sched_setaffinity(0, {core})
                 except OSError as error:  # a core that was taken offline, or a sandbox that forbids it
