@@ -114,11 +114,15 @@ def _answers(address: str, port: int) -> bool:
 
 
 def _free_port() -> int:
-    """Find a port of 127.0.0.1 that is free for UDP; knot listens on it for TCP, too, where next to nobody does."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port of 127.0.0.1 that is free for UDP and TCP, connections that ended a moment ago included."""
+    for _ in range(100):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
+            stream.bind(("127.0.0.1", 0))
+            port: int = stream.getsockname()[1]
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, contextlib.suppress(OSError):
+                datagrams.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("no port of 127.0.0.1 is free for UDP and TCP")
 
 
 def main() -> None:
