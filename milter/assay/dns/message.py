@@ -61,11 +61,7 @@ class MessageResolver:
     def resolve(self, name: bytes, rrtype: RRType) -> Answer:
         """Answer, waiting for it within the client's time per question and what is left of the budget."""
         key = (name.lower(), rrtype)
-        with self._lock:
-            given = self._answers.get(key)
-            if given is not None:
-                return given
-            found = self._start(name, key)
+        found = self._find(name, key)
         if not isinstance(found, Found | Absent | Unavailable):
             found = self._wait(found)
         with self._lock:
@@ -74,13 +70,14 @@ class MessageResolver:
 
     def prefetch(self, name: bytes, rrtype: RRType) -> Answer | None:
         """Start the query, within the budget, and return at once; the answer if it is here."""
-        key = (name.lower(), rrtype)
+        found = self._find(name, (name.lower(), rrtype))
+        return found if isinstance(found, Found | Absent | Unavailable) else found.wait(0)
+
+    def _find(self, name: bytes, key: tuple[bytes, RRType]) -> Answer | Pending:
+        """Give the answer that was given, or find or start the question."""
         with self._lock:
             given = self._answers.get(key)
-            if given is not None:
-                return given
-            found = self._start(name, key)
-        return found if isinstance(found, Found | Absent | Unavailable) else found.wait(0)
+            return self._start(name, key) if given is None else given
 
     def _start(self, name: bytes, key: tuple[bytes, RRType]) -> Answer | Pending:
         """Find or start the question; with the lock held."""
