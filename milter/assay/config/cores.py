@@ -27,10 +27,9 @@ def _quotas(proc: Path, cgroups: Path) -> Iterator[float]:
     except OSError:
         return
     for line in lines:
-        _, _, path = line.partition("0::/")
         if not line.startswith("0::/"):
             continue  # a hierarchy of version 1
-        group = PurePosixPath(path)
+        group = PurePosixPath(line.removeprefix("0::/"))
         for each in (group, *group.parents):
             try:
                 quota, period = (cgroups / each / "cpu.max").read_text().split()

@@ -138,7 +138,7 @@ def judge(
             answers=(),
             exempt=exempt,
         )
-    too_large = header_problem(facts.headers)
+    too_large = header_problem(len(facts.headers), sum(len(each.name) + len(each.value) for each in facts.headers))
     if too_large is not None:
         return _unread(too_large, facts, settings)
     now = clock()

@@ -18,7 +18,7 @@ from assay.dns.reserved import ReservedResolver
 from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, IPAddress, MessageFacts
 from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
-from assay.message.header import HeaderSize, field_from_milter
+from assay.message.header import field_from_milter, header_problem
 from assay.stamp.removal import claiming_names
 from assay.trace import Query
 from assay.verify.demands import demands, policy_names
@@ -61,10 +61,14 @@ class _Message:
     resolver: Resolver
     exempt: Exempt | None = None
     headers: list[HeaderField] = field(default_factory=list)
-    header_size: HeaderSize = field(default_factory=HeaderSize)
+    header_octets: int = 0
     hasher: BodyHasher | None = None
     spf: SpfJudgement | Future[SpfJudgement] | None = None
     fault: BaseException | None = None
+
+    @property
+    def header_too_large(self) -> bool:
+        return header_problem(len(self.headers), self.header_octets) is not None
 
 
 class Session:
@@ -138,8 +142,8 @@ class Session:
         claim to be ours: without a value they are removed, whatever it was, if the message is let in.
         """
         message = self._open()
-        if not message.header_size.too_large:
-            message.header_size.add(name, value)
+        if not message.header_too_large:
+            message.header_octets += len(name) + len(value)
             message.headers.append(field_from_milter(name, value))
         elif name.strip().lower() in self._claiming():
             message.headers.append(HeaderField(name, b""))
@@ -147,7 +151,7 @@ class Session:
     def end_of_headers(self) -> None:
         """Learn which body hashes are wanted, and start every look-up whose name is known by now."""
         message = self._open()
-        if message.exempt is not None or message.header_size.too_large:
+        if message.exempt is not None or message.header_too_large:
             return
         options = self._context.settings.options
         wanted = demands(message.headers, options)

@@ -1,7 +1,7 @@
 """Header fields: as a milter hands them over, as a message file holds them, and what their presence says."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from assay.facts import HeaderField
@@ -38,29 +38,16 @@ def field_from_milter(name: bytes, value: bytes) -> HeaderField:
     return HeaderField(name, value)
 
 
-class HeaderSize:
-    """Counts the header fields of one message against what is read of a header."""
+def header_problem(fields: int, octets: int) -> str | None:
+    """Say why a header is too large to be read; None if it is not.
 
-    def __init__(self) -> None:
-        self._fields = 0
-        self._octets = 0
-
-    def add(self, name: bytes, value: bytes) -> None:
-        """Count a field."""
-        self._fields += 1
-        self._octets += len(name) + len(value)
-
-    @property
-    def too_large(self) -> bool:
-        """Whether the header is too large to be read."""
-        return self._octets > MAX_HEADER_OCTETS or self._fields > MAX_HEADER_FIELDS
-
-
-def header_problem(headers: Sequence[HeaderField]) -> str | None:
-    """Say why a header is too large to be read; None if it is not."""
-    if len(headers) > MAX_HEADER_FIELDS:
+    Args:
+        fields: how many there are.
+        octets: of their names and values.
+    """
+    if fields > MAX_HEADER_FIELDS:
         return f"the header has more than {MAX_HEADER_FIELDS} fields"
-    if sum(len(field.name) + len(field.value) for field in headers) > MAX_HEADER_OCTETS:
+    if octets > MAX_HEADER_OCTETS:
         return f"the header has more than {MAX_HEADER_OCTETS} octets"
     return None
 

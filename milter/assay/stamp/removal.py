@@ -136,8 +136,6 @@ def _normal(authserv_id: str) -> str:
 
 def _mentions(text: str, own: str) -> bool:
     """Whether our id stands in ``text`` as a word, also as the beginning of a longer name where it has a dot itself."""
-    if own not in text:
-        return False
     longer = "" if "." in own else r"\.?"
     return re.search(rf"(?<![\w.-]){re.escape(own)}(?!{longer}[\w-])", text) is not None
 
