@@ -20,14 +20,20 @@ SIMPLE = BodyHashSpec(Canonicalization.SIMPLE)
 RELAXED = BodyHashSpec(Canonicalization.RELAXED)
 
 
-@pytest.fixture(scope="module", params=["as one block of that size", "as a large block"], autouse=True)
+WAYS = {
+    "a small block": {},
+    "a large block, what goes is few": {"_SMALL": 0, "_SPARSE": 1},
+    "a large block, what goes is many": {"_SMALL": 0, "_SPARSE": 1 << 40},
+}
+
+
+@pytest.fixture(scope="module", params=WAYS, autouse=True)
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
-    """White space is collapsed in two ways, by the size of the block; each of them meets every test."""
-    small = body_module._SMALL
-    if request.param == "as a large block":
-        body_module._SMALL = 0  # type: ignore[misc]
-    yield
-    body_module._SMALL = small  # type: ignore[misc]
+    """White space is collapsed in three ways, by what the block is like; each of them meets every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in WAYS[request.param].items():
+            patch.setattr(body_module, name, value)
+        yield
 
 
 def hashed(specs: list[BodyHashSpec], *chunks: bytes) -> dict[BodyHashSpec, BodyHash]:
