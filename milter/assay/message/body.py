@@ -37,13 +37,13 @@ _SPACE: Final = ord(" ")
 _CR: Final = ord("\r")
 _LF: Final = ord("\n")
 
-# What goes is written over with NUL and taken out by ``bytes.replace``, which jumps from one to the next, unless the block
-# has NULs of its own or more than one octet in so many goes: then numpy picks what stays, at twice the cost.
+# What goes is written over with NUL and taken out by ``bytes.replace``, which jumps from one to the next, unless the
+# block has NULs of its own or more than one octet in so many goes: then numpy picks what stays, at twice the cost.
 _NUL: Final = b"\0"
 _SPARSE: Final = 48
 
-# One block at a time is worked on, in arrays that are made once: what the steps need is the same for one message and for
-# twenty, and stays in the processor's cache. A block and two carried octets fit.
+# One block at a time is worked on, in arrays that are made once: what the steps need is the same for one message and
+# for twenty, and stays in the processor's cache. A block and two carried octets fit.
 _WORKSPACE: Final = threading.Lock()
 _SPACES, _GOES, _BEFORE_CR = (np.empty(_BLOCK + 2, np.bool_) for _ in range(3))
 _KEPT: Final = np.empty(_BLOCK + 2, np.uint8)
