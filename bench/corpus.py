@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from bodies import ALTERNATIVE, CRLF, MIXED, PLAIN, attachment, newsletter, spaced_text
+from bodies import ALTERNATIVE, CRLF, MIXED, PLAIN, attachment, newsletter, single_spaced_text, spaced_text
 from signing import Field, Signer, ed25519_keys, rsa_keys, seal, sign
 
 KIB = 1 << 10
@@ -85,6 +85,10 @@ def _attached(count: int, size: int) -> Shape:
 
 
 def _text(count: int, size: int) -> Shape:
+    return Shape(count, size, single_spaced_text, PLAIN)
+
+
+def _spaced(count: int, size: int) -> Shape:
     return Shape(count, size, spaced_text, PLAIN)
 
 
@@ -96,6 +100,8 @@ SETS = (
         "10m": _attached(4, 10 * MIB),
         "1m-text": _text(4, MIB),
         "10m-text": _text(4, 10 * MIB),
+        "1m-spaced": _spaced(4, MIB),
+        "10m-spaced": _spaced(4, 10 * MIB),
         "size-2k": Shape(2, 2 * KIB),
         "size-8k": Shape(2, 8 * KIB),
     }

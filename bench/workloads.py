@@ -59,6 +59,8 @@ WORKLOADS: Final = (
     Workload(name="1m-text-4", title="1 MiB of text, 4 connections", set_name="1m-text", connections=4),
     Workload(name="10m-2", title="10 MiB, 2 connections", set_name="10m", connections=2),
     Workload(name="10m-text-2", title="10 MiB of text, 2 connections", set_name="10m-text", connections=2),
+    Workload(name="1m-spaced-4", title="1 MiB, doubled spaces, 4 connections", set_name="1m-spaced", connections=4),
+    Workload(name="10m-spaced-2", title="10 MiB, doubled spaces, 2 connections", set_name="10m-spaced", connections=2),
     Workload(name="2k-10-tcp", title="2 KiB, 10 connections, TCP", set_name="2k", connections=10, family="inet"),
     _cold("cold-paced", "cold DNS, a round trip of 30 ms for each SMTP command", step_ms=DNS_DELAY),
     _cold("cold-at-once", "cold DNS, everything sent at once", step_ms=0),

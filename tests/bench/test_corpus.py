@@ -37,9 +37,12 @@ def parts(corpus: Path, row: dict[str, str]) -> tuple[list[bytes], bytes]:
     return [line for line in header.split(b"\r\n") if line[:1] not in b" \t"], body
 
 
+SETS_USED = ("2k", "1m-text", "1m-spaced", "fields-100", "sigs-8", "size-32k", "cold")
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("corpus"), "2k", "1m-text", "fields-100", "sigs-8", "size-32k", "cold")
+    return write_corpus(tmp_path_factory.mktemp("corpus"), *SETS_USED)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,7 @@ def test_the_mixed_set_holds_passes_and_failures_of_each_method(corpus: Path) ->
     ("name", "size", "fields"),
     [
         ("1m-text", 1 << 20, HEADER_FIELDS),
+        ("1m-spaced", 1 << 20, HEADER_FIELDS),
         ("fields-100", 2048, 100),
         ("sigs-8", 2048, HEADER_FIELDS),
         ("size-32k", 32 << 10, HEADER_FIELDS),
@@ -99,6 +103,13 @@ def test_a_message_has_the_size_that_its_set_promises(corpus: Path, name: str, s
     found = [parts(corpus, row) for row in rows(corpus) if row["set"] == name]
 
     assert {(len(header), len(body)) for header, body in found} == {(fields, size)}
+
+
+@pytest.mark.parametrize(("name", "doubled"), [("1m-text", False), ("1m-spaced", True)])
+def test_spaces_are_doubled_where_the_set_says_so(corpus: Path, name: str, *, doubled: bool) -> None:
+    bodies = [parts(corpus, row)[1] for row in rows(corpus) if row["set"] == name]
+
+    assert {b"  " in body for body in bodies} == {doubled}
 
 
 def test_a_set_of_eight_signatures_has_them_from_eight_domains(corpus: Path) -> None:
