@@ -19,10 +19,10 @@ BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milt
 # Of these only the programs are wanted: a service that nobody asked for must not start now or at the next boot.
 UNWANTED_SERVICES=(knot opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
 
-LITTER=() # files to remove at the end, whatever happens
+LITTER=() # files and directories to remove at the end, whatever happens
 cleanup() {
     allow_services
-    rm -f "${LITTER[@]}"
+    rm -rf "${LITTER[@]}"
 }
 trap cleanup EXIT
 
@@ -174,7 +174,7 @@ venv_key() {
     { cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml"; echo "$ROOT"; "$VENV/bin/python" -VV; } | sha256sum
 }
 
-# make_venv WHAT: ".", ".[test]" or ".[bench]", editable. A test environment also serves to run.
+# make_venv WHAT: ".", ".[package]", ".[test]" or ".[bench]", editable. A test environment also serves to run and to build.
 make_venv() {
     local what=$1 python stamp
     if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -184,7 +184,7 @@ make_venv() {
         "$python" -m venv "$VENV"
     fi
     for stamp in "$VENV/.assay-$what" "$VENV/.assay-.[test]"; do
-        [[ $stamp == "$VENV/.assay-$what" || $what == . ]] || continue
+        [[ $stamp == "$VENV/.assay-$what" || $what == . || $what == ".[package]" ]] || continue
         if [[ -e $stamp && $(<"$stamp") == "$(venv_key)" ]]; then
             return 0
         fi
@@ -193,4 +193,42 @@ make_venv() {
     (cd "$ROOT" && "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 \
         --editable "$what")
     venv_key >"$VENV/.assay-$what"
+}
+
+# copy_sources DIRECTORY: the checkout without what git ignores and without dot files, which no package holds.
+copy_sources() {
+    mkdir -p "$1"
+    tar -C "$ROOT" --exclude='./.*' --exclude=./build --exclude=./dist --exclude='*.egg-info' --exclude=__pycache__ \
+        --create . | tar -C "$1" --extract --no-same-owner
+}
+
+# make_wheels PYTHON: names in WHEELS a directory with a wheel of each dependency of assay, made once for each list of
+# dependencies and interpreter. Its folder "build" holds what building assay takes.
+make_wheels() {
+    local python=$1 requirements key new log
+    requirements=$("$python" - "$ROOT/setup.cfg" <<'READ'
+import configparser, sys
+setup = configparser.ConfigParser(interpolation=None)
+setup.read(sys.argv[1])
+print(setup["options"]["install_requires"].strip())
+READ
+    )
+    key=$({ echo "$requirements"; "$python" -VV; uname -m; } | sha256sum)
+    WHEELS=$ROOT/.cache/wheels/${key:0:16}
+    [[ ! -d $WHEELS ]] || return 0
+    say "pip wheel: the dependencies of assay"
+    mkdir -p "$ROOT/.cache/wheels"
+    new=$(mktemp -d -p "$ROOT/.cache/wheels")
+    LITTER+=("$new")
+    chmod 755 "$new"
+    log=$({
+        "$python" -m pip wheel --wheel-dir "$new/build" 'setuptools>=70.1'
+        "$python" -m pip wheel --wheel-dir "$new" --requirement <(echo "$requirements")
+    } 2>&1) || {
+        # A caller can tell that nothing is wrong but the network: EX_UNAVAILABLE of sysexits.h.
+        say "$log"
+        ! grep -qE 'Temporary failure in name resolution|Name or service not known|Network is unreachable|Connection (refused|timed out)' <<<"$log" || exit 69
+        die "pip wheel failed; its words are above"
+    }
+    mv -T "$new" "$WHEELS" 2>/dev/null || [[ -d $WHEELS ]] # another run was first
 }
