@@ -13,7 +13,7 @@ Three traps of the library shape this module (docs/library-traps.md P1, P9, P10)
 import functools
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Concatenate, Final, ParamSpec, cast
+from typing import Concatenate, Final, ParamSpec, cast
 
 import Milter
 
@@ -67,16 +67,6 @@ def _silent(
     )
 
 
-def header_field(ctx: Any, name: str, value: bytes) -> int:  # noqa: ANN401 - pymilter ships no types
-    """Note a header field: :meth:`SmtpConnection.header` without the wrappers, since a message has dozens of them."""
-    connection: SmtpConnection = ctx.getpriv()
-    try:
-        connection.session.header(name.encode(), value)
-    except BaseException as fault:  # noqa: BLE001 - as in every callback: mail is never lost (P10)
-        connection.session.remember(fault)
-    return connection.after_header
-
-
 @Milter.header_leading_space
 class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no types
     """One connection of the MTA; libmilter calls its methods one after another."""
@@ -88,7 +78,6 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
     def __init__(self, session: Session) -> None:
         # No attribute may be named like a callback: it would shadow it in silence (P2).
         self.session = session
-        self.after_header = int(Milter.CONTINUE)
 
     def negotiate(self, opts: list[int]) -> int:
         """Agree on actions and steps; refuse an MTA that cannot hand over header fields as they were received."""
@@ -100,7 +89,6 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
             verdict = super().negotiate(opts)
             opts[0] = self._actions = offered & (ACTIONS | Milter.SETSYMLIST)
             opts[1] = self._protocol = opts[1] & ~self.STEPS
-            self.after_header = int(Milter.NOREPLY if self._protocol & Milter.P_NR_HDR else Milter.CONTINUE)
         except BaseException:
             log.exception("negotiation failed, the connection is refused")
             return int(Milter.REJECT)
@@ -145,7 +133,8 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
 
     @_silent
     def header(self, name: str, value: bytes) -> None:
-        """Stand for :func:`header_field` in the negotiation; the library looks at the methods."""
+        """Note a header field."""
+        self.session.header(name.encode(), value)
 
     @_silent
     def eoh(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 import Milter
 
 from assay.answers import Resolver
-from assay.daemon.callbacks import ACTIONS, SmtpConnection, TcpConnection, header_field
+from assay.daemon.callbacks import ACTIONS, SmtpConnection, TcpConnection
 from assay.daemon.session import Context, Session
 from assay.daemon.setup import Setup
 from assay.dns.client import DnsClient
@@ -138,7 +138,7 @@ def _register(new_session: Callable[[], Session], kind: type[SmtpConnection]) ->
     Milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
     Milter.set_envfrom_callback(lambda ctx, *arguments: ctx.getpriv().envfrom(*arguments))
     Milter.set_envrcpt_callback(lambda ctx, *arguments: ctx.getpriv().envrcpt(*arguments))
-    Milter.set_header_callback(header_field)
+    Milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
     Milter.set_eoh_callback(lambda ctx: ctx.getpriv().eoh())
     Milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
     Milter.set_eom_callback(_end_of_message)
