@@ -2,6 +2,7 @@
 
 import errno
 import io
+import itertools
 import json
 import os
 import re
@@ -22,21 +23,7 @@ from assay.facts import Client, Envelope, MessageFacts
 from assay.policy.model import Decision, Disposition, Override
 from assay.results import DkimResult, DkimValue, SpfIdentity, SpfResult, SpfValue
 from support.judged import CLIENT, DELIVERED, DMARC_FAIL, HOSTILE, SPF_PASS, judged, signature
-
-
-class Sink:
-    """Octets that were written, one entry for each call."""
-
-    def __init__(self) -> None:
-        self.writes: list[bytes] = []
-
-    def write(self, data: memoryview, /) -> int:
-        self.writes.append(bytes(data))
-        return len(data)
-
-    @property
-    def text(self) -> str:
-        return b"".join(self.writes).decode("ascii")
+from support.log_lines import Sink, pairs
 
 
 @pytest.fixture(autouse=True)
@@ -52,21 +39,6 @@ def logged(write: Callable[[log.Logger], None], **options: Any) -> str:
     write(log.get_logger())
     assert len(sink.writes) == 1
     return sink.text
-
-
-LINE = re.compile(r'[a-z_]+=(?:[!#-<>-\[\]-~]+|"(?:[ !#-\[\]-~]|\\["\\/bfnrt]|\\u[0-9a-f]{4})*")')
-
-
-def pairs(line: str) -> dict[str, str]:
-    """Read a text line; fails on anything but key=value with JSON strings where quoted."""
-    assert line.endswith("\n")
-    assert re.fullmatch(rf"{LINE.pattern}(?: {LINE.pattern})*\n", line), line
-    found = {}
-    for pair in LINE.finditer(line):
-        key, _, value = pair[0].partition("=")
-        assert key not in found
-        found[key] = json.loads(value) if value.startswith('"') else value
-    return found
 
 
 FACTS = MessageFacts(
@@ -373,6 +345,45 @@ def test_a_stream_that_would_block_loses_the_line() -> None:
     log.configure(stream=Full())
     log.get_logger().info("lost")
     assert len(calls) == 1
+
+
+def test_a_line_that_cannot_be_made_is_no_fault() -> None:
+    sink = Sink()
+    log.configure(stream=sink, journal=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "_clean", _no_memory(after=0))
+        log.get_logger().exception("lost")  # nothing can be made any more
+        patch.setattr(log, "_clean", _no_memory(after=1))
+        log.get_logger().exception("lost")
+    log.get_logger().info("after")
+    assert "event=after" in sink.text
+
+
+def test_of_a_line_that_could_not_be_made_the_event_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean, failures = log._clean, iter([MemoryError()])
+
+    def fails_once(key: str, value: object) -> object:
+        for failure in failures:
+            raise failure
+        return clean(key, value)
+
+    sink = Sink()
+    log.configure(stream=sink, journal=False)
+    monkeypatch.setattr(log, "_clean", fails_once)
+    log.get_logger().info("an event", number=1)
+    line = pairs(sink.text)
+    assert (line["event"], line["of"], line["reason"]) == ("a log line could not be made", "an event", "MemoryError")
+
+
+def _no_memory(*, after: int) -> Callable[[str, object], object]:
+    calls = itertools.count()
+
+    def clean(_key: str, value: object) -> object:
+        if next(calls) >= after:
+            raise MemoryError
+        return value
+
+    return clean
 
 
 def test_lines_of_many_threads_do_not_mix() -> None:

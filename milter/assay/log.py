@@ -1,21 +1,23 @@
 """Logs: one line per event, which nothing from outside can break and whose loss is never a fault.
 
 Only the daemon and the commands import this. A line is one ``write`` to the operating system, without a lock, so that
-threads and forked workers share the descriptor safely.
+threads and forked workers share the descriptor safely. A logger never raises, whatever it is given and however little
+memory is left: in the callbacks the verdict follows after the line.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import structlog
 
 from assay.facts import MessageFacts
+from assay.log_sink import LineWriter, Sink, StandardError
 from assay.policy.model import Decision
 from assay.results import AuthResults, SpfIdentity, SpfResult
 
@@ -39,14 +41,6 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-class Sink(Protocol):
-    """Where lines go: anything with an unbuffered ``write`` of octets."""
-
-    def write(self, data: memoryview, /) -> int | None:
-        """Write some of ``data`` and say how much; None if it would block."""
-        ...
 
 
 class Logger(Protocol):
@@ -100,11 +94,18 @@ def configure(
     if not journal:
         processors.append(structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"))
     processors += [structlog.processors.format_exc_info, render]
-    sink: Sink = _StandardError() if stream is None else stream
+
+    def report(count: int) -> str:
+        event: Any = {"event": "log lines could not be written and are lost", "count": count}
+        for process in processors:
+            event = process(None, "warning", event)
+        return str(event)
+
+    writer = LineWriter(StandardError() if stream is None else stream, report)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _LineLogger(sink),
+        logger_factory=lambda *_: writer,
         # Loggers are made at import, before the configuration is read.
         cache_logger_on_first_use=False,
     )
@@ -112,7 +113,31 @@ def configure(
 
 def get_logger() -> Logger:
     """Return a logger that follows :func:`configure`, also if it is called later."""
-    return cast("Logger", structlog.get_logger())
+    return _CarefulLogger()
+
+
+def _carefully(level: str) -> Callable[..., None]:
+    def write(self: "_CarefulLogger", event: str, **values: object) -> None:
+        try:
+            getattr(self.structlog, level)(event, **values)
+        except Exception as fault:  # noqa: BLE001 -- what follows after the line matters more, above all a verdict
+            with suppress(Exception):
+                self.structlog.error("a log line could not be made", of=event, reason=type(fault).__name__)
+
+    return write
+
+
+class _CarefulLogger:
+    """Hands everything to structlog, and never raises."""
+
+    def __init__(self) -> None:
+        self.structlog = structlog.get_logger()
+
+    debug = _carefully("debug")
+    info = _carefully("info")
+    warning = _carefully("warning")
+    error = _carefully("error")
+    exception = _carefully("exception")
 
 
 def message_line(  # noqa: PLR0913 -- one value for each thing that the line shows
@@ -167,29 +192,6 @@ def _mail_from(facts: MessageFacts, spf: SpfResult | None) -> str:
         return spf.domain.name
     path = facts.envelope.mail_from
     return _text(path if path == b"<>" else path.rpartition(b"@")[2].rstrip(b">")) or "-"
-
-
-class _StandardError:
-    """The descriptor itself: no buffer that would hand the same line to two processes after a fork."""
-
-    def write(self, data: memoryview, /) -> int:
-        return os.write(2, data)
-
-
-class _LineLogger:
-    """Writes finished lines; what cannot be written is lost, never raised: a full disk must not refuse mail."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def msg(self, line: str) -> None:
-        """Write one line; all of it is ASCII."""
-        rest = memoryview(line.encode("ascii") + b"\n")
-        with suppress(OSError, ValueError):
-            while rest:
-                rest = rest[self._sink.write(rest) or len(rest) :]
-
-    debug = info = warning = error = critical = exception = msg
 
 
 def _stderr_is_journal() -> bool:

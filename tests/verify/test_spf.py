@@ -825,6 +825,15 @@ def test_a_fault_in_looking_ahead_is_ours_too(monkeypatch: pytest.MonkeyPatch) -
         verify_spf(facts(b"<u@example.com>", b"", CLIENT), resolver, 0.0, Trace())
 
 
+def test_a_lack_of_memory_says_nothing_about_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lack(*_: object) -> object:
+        raise MemoryError
+
+    monkeypatch.setattr(SpfQuery, "check0", lack)
+    with pytest.raises(MemoryError):
+        verify_spf(facts(b"<u@example.com>", b"", CLIENT), SuiteResolver({}), 0.0, Trace())
+
+
 def test_an_exception_of_pyspf_is_a_permerror_never_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     def leak(*_: object) -> object:
         raise IndexError("list index out of range")

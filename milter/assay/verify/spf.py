@@ -89,6 +89,7 @@ def check_host(check: HostCheck, resolver: Resolver, trace: Trace) -> SpfOutcome
 
     Raises:
         Exception: whatever the resolver raises; that is a fault of ours, and the message is deferred for it.
+        MemoryError: likewise.
     """
     value, reason, explanation = SpfQuery(check, resolver, trace).result()
     return SpfOutcome(

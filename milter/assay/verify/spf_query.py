@@ -108,8 +108,8 @@ class SpfQuery(spf.query):  # type: ignore[misc]  # pyspf ships no types
         try:
             value, _, text = self.check()
         except Exception as error:
-            if error is self._fault:
-                # Ours, and no word about the sender: the message is deferred.
+            if error is self._fault or isinstance(error, MemoryError):
+                # Ours, and no word about the sender, who must not be refused for it: the message is deferred.
                 raise
             # pyspf leaks IndexError and friends.
             # Not temperror: whoever can bring this about must not gain what a DMARC failure would deny him
