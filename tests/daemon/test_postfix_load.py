@@ -11,6 +11,7 @@ import pytest
 from support.daemon import Daemon
 from support.postfix import Postfix
 from support.process import wait_until
+from support.service_manager import ActivatedDaemon
 from support.smtp_load import Load
 
 pytestmark = pytest.mark.real
@@ -36,6 +37,19 @@ def postfix(site: tuple[Daemon, Postfix]) -> Postfix:
     return site[1]
 
 
+@pytest.fixture(params=["inet", "unix"])
+def activated(
+    request: pytest.FixtureRequest, nameserver: str, open_directory: Callable[[], Path]
+) -> Iterator[ActivatedDaemon]:
+    """Started with a socket that a service manager holds."""
+    daemon = ActivatedDaemon(open_directory(), nameserver=nameserver, unix=request.param == "unix", workers=2)
+    try:
+        with daemon:
+            yield daemon
+    finally:
+        daemon.close()
+
+
 @pytest.fixture
 def daemon(site: tuple[Daemon, Postfix]) -> Iterator[Daemon]:
     """Started, with a log of its own."""
@@ -56,6 +70,24 @@ def test_reloads_defer_nothing(daemon: Daemon, postfix: Postfix) -> None:
     assert load.deferred() == []
     assert daemon.output().count("level=error") == 0
     each_came_as_often_as_it_was_accepted(load, postfix)
+
+
+def test_restarts_and_reloads_with_a_socket_of_systemd_defer_nothing(activated: ActivatedDaemon) -> None:
+    with Postfix(activated.postfix_socket, SETTINGS) as postfix:
+        with Load(postfix) as load:
+            load.wait_for_more(100)
+            for _ in range(3):
+                activated.restart()
+                load.wait_for_more(100)
+            activated.signal(signal.SIGHUP)
+            activated.wait_for_output("event=reloaded")
+            load.wait_for_more(100)
+
+        assert load.deferred() == []
+        assert activated.output().count("level=error") == 0
+        each_came_as_often_as_it_was_accepted(load, postfix)
+    cycle = ["READY", "STOPPING"]
+    assert activated.notify.words() == [*cycle, *cycle, *cycle, "READY", "RELOADING", "READY"]
 
 
 def test_the_death_of_a_worker_loses_nothing(daemon: Daemon, postfix: Postfix) -> None:

@@ -58,19 +58,28 @@ class Process:
 
     Attributes:
         log: holds what it wrote to stdout and stderr.
+        environment: of its next start.
+        descriptors: that its next start hands on.
     """
 
     def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.argv = tuple(argv)
         self.log = log
-        self._env = {**os.environ, **(env or {})}
+        self.environment = {**os.environ, **(env or {})}
+        self.descriptors: tuple[int, ...] = ()
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it, in a session of its own so that a Ctrl-C of the tests does not reach it first."""
         with self.log.open("ab") as out:
             self._popen = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._env, start_new_session=True
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=self.environment,
+                pass_fds=self.descriptors,
+                start_new_session=True,
             )
         return self
 

@@ -8,7 +8,9 @@ import click
 from assay import log
 from assay.cli.exit_codes import ExitCode
 from assay.cli.options import config_option, fail
+from assay.daemon.activation import inherited_listener
 from assay.daemon.listener import ListenError
+from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup, load_setup
 from assay.daemon.supervisor import Supervisor, signals_held
 from assay.daemon.workers import run_worker
@@ -20,14 +22,20 @@ from assay.errors import ConfigurationError
 def run(config_path: Path | None) -> None:
     """Run the milter until SIGTERM; SIGHUP or SIGUSR1 reads the configuration and the policies again."""
     _fill_standard_descriptors()
-    with signals_held():
+    with signals_held(), Notifier.of(os.environ) as notifier:
         try:
             setup = load_setup(config_path)
         except ConfigurationError as error:
             fail(error)
         _configure_log(setup)
-        supervisor = Supervisor(setup, reload=lambda: _reload(setup.config.source), serve=run_worker)
         try:
+            supervisor = Supervisor(
+                setup,
+                reload=lambda: _reload(setup.config.source),
+                serve=run_worker,
+                inherited=inherited_listener(setup.config.socket, os.environ),
+                notifier=notifier,
+            )
             code = supervisor.run()
         except ListenError as error:
             fail(error, ExitCode.TEMPORARY)

@@ -33,6 +33,9 @@ MAX_WORKERS: Final = 256
 """Processes; neither a slip of the finger nor a huge machine should fork thousands (local choice)."""
 MAX_SECONDS: Final = 86400
 """Of any time in the configuration: one day (local choice)."""
+STOP_TIMEOUT: Final = 25.0
+"""Seconds. Over a restart whoever connects waits in the backlog of the socket for as long as the old workers take, and
+then for a start; Postfix gives up after 30 seconds (milter_command_timeout), and defers."""
 MAX_ID: Final = 255
 """Characters of an authserv-id (local choice)."""
 DEFAULT_POLICIES: Final = "policies"
@@ -231,7 +234,7 @@ class ConfigFile(Table):
     socket_group: Annotated[str | None, PlainValidator(_socket_group)] = None
     workers: Annotated[int, Field(ge=0, le=MAX_WORKERS, validate_default=True), AfterValidator(_workers)] = 0
     pin_workers: bool = True
-    stop_timeout: Seconds = 60
+    stop_timeout: Seconds = STOP_TIMEOUT
     mode: Annotated[Mode, Field(strict=False)] = Mode.MONITOR
     policies: Annotated[Path, PlainValidator(_policies), Field(validate_default=True)] = ""  # type: ignore[assignment]
     dns: DnsConfig = DnsConfig()

@@ -67,6 +67,16 @@ def open_listener(address: SocketAddress, *, mode: int, group: str | None) -> so
         raise ListenError(f"cannot listen on {address.libmilter}: {error.strerror or error}{_remedy(error)}") from error
 
 
+def address_of(listener: socket.socket) -> SocketAddress:
+    """Say where a listening socket really listens; an abstract name gets an ``@`` in front."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        path = os.fsdecode(name)
+        return SocketAddress(family=SocketFamily.UNIX, path=f"@{path[1:]}" if path.startswith("\0") else path)
+    family = SocketFamily.INET6 if listener.family == socket.AF_INET6 else SocketFamily.INET
+    return SocketAddress(family=family, host=name[0], port=name[1])
+
+
 def _file_of(address: SocketAddress) -> tuple[int, int] | None:
     """Say which file a unix socket has now: its device and inode; None where there is none."""
     if address.family is not SocketFamily.UNIX:

@@ -11,11 +11,12 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from assay.daemon.listener import listening
+from assay.daemon.listener import address_of, listening
+from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup
 from assay.errors import ConfigurationError
 from assay.log import get_logger
@@ -37,6 +38,9 @@ DRAIN: Final = b"d"
 
 START_TIMEOUT: Final = 30.0
 """Seconds after which a worker that does not serve yet is killed; it takes less than one (measured)."""
+
+AFTER_STOP_TIMEOUT: Final = 30.0
+"""Seconds that the service manager should grant beyond ``stop_timeout``, for what comes after it."""
 
 RESTART_KEYS: Final = ("socket", "socket_mode", "socket_group")
 """Keys of the listening socket, which stays as it was opened."""
@@ -91,10 +95,29 @@ def signals_held() -> Iterator[None]:
 
 
 class Supervisor:
-    """Owns the listening socket and the workers."""
+    """Owns the listening socket and the workers.
 
-    def __init__(self, setup: Setup, *, reload: Callable[[], Setup], serve: Serve) -> None:
+    Args:
+        setup: to begin with.
+        reload: reads everything again.
+        serve: what a worker does.
+        inherited: the listening socket, where it was opened for us; None: it is opened as configured.
+        notifier: to the service manager.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        reload: Callable[[], Setup],
+        serve: Serve,
+        inherited: socket.socket | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
         self._setup = setup
+        self._inherited = inherited
+        self._notifier = notifier or Notifier()
+        self._ready = False
         self._opened = setup.config
         self._reload = reload
         self._serve = serve
@@ -108,19 +131,31 @@ class Supervisor:
         Raises:
             ListenError: the listening socket cannot be opened.
         """
-        config = self._setup.config
         with signals_held():
-            with listening(config.socket, mode=config.socket_mode, group=config.socket_group) as listener:
+            with self._listening() as listener:
+                address = address_of(listener)
                 log.info(
-                    "listening", socket=config.socket.libmilter, postfix=config.socket.postfix, workers=config.workers
+                    "listening",
+                    socket=address.libmilter,
+                    postfix=address.postfix,
+                    workers=self._setup.config.workers,
+                    opened_by="systemd" if listener is self._inherited else None,
                 )
                 while self._tend(listener):
                     pass
             return self._drain_all()
 
+    def _listening(self) -> AbstractContextManager[socket.socket]:
+        """Return the socket that was opened for us, which is only closed at the end, or open our own."""
+        config = self._setup.config
+        return self._inherited or listening(config.socket, mode=config.socket_mode, group=config.socket_group)
+
     def _tend(self, listener: socket.socket) -> bool:
         """Start what is missing, wait for one event, act on it; False once it is time to stop."""
         self._start_missing(listener)
+        if not self._ready and len(self._serving()) >= self._setup.config.workers:
+            self._ready = True
+            self._notifier.ready(self._status())
         event = signal.sigtimedwait(SIGNALS, self._patience())
         self._bury()
         if event is None:
@@ -131,6 +166,10 @@ class Supervisor:
 
     def _serving(self) -> list[Worker]:
         return [worker for worker in self._workers.values() if not worker.draining]
+
+    def _status(self) -> str:
+        """Say in one line how it goes, for ``systemctl status``."""
+        return f"workers {len(self._serving())}"
 
     def _patience(self) -> float:
         """Return how long nothing needs to be done: for ever (an hour), or until a worker may be replaced."""
@@ -235,6 +274,12 @@ class Supervisor:
         return delay
 
     def _renew(self, listener: socket.socket) -> None:
+        """Read everything again, and tell the service manager of the beginning and the end of it."""
+        self._notifier.reloading()
+        self._reload_all(listener)
+        self._notifier.ready(self._status())
+
+    def _reload_all(self, listener: socket.socket) -> None:
         """Read everything again; all of it holds from here on for new connections, or none of it."""
         try:
             setup = self._reload()
@@ -279,6 +324,7 @@ class Supervisor:
     def _drain_all(self) -> int:
         """Let the workers finish, for at most ``stop_timeout`` seconds; return the exit code."""
         log.info("stopping", workers=len(self._workers))
+        self._notifier.stopping(self._setup.config.stop_timeout + AFTER_STOP_TIMEOUT)
         for worker in self._workers.values():
             self._tell_to_drain(worker)
         deadline = time.monotonic() + self._setup.config.stop_timeout
