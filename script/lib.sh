@@ -10,9 +10,10 @@ POLICY_MARK="# assay: temporary, so that installing a package starts no service"
 # pymilter is built from source: it needs a compiler and the headers of Python and of libmilter.
 # shellcheck disable=SC2034  # read by the scripts that source this file
 BUILD_PACKAGES=(python3-venv python3-dev gcc libc6-dev libmilter-dev ca-certificates)
-# What the tests marked "real" drive: an MTA, an SMTP client and an authoritative name server.
+# What the tests marked "real" drive: an MTA, an SMTP client and an authoritative name server; what renders the manual
+# pages, and what the guides tell people to use.
 # shellcheck disable=SC2034
-REAL_PACKAGES=(postfix swaks knot)
+REAL_PACKAGES=(postfix swaks knot man-db mandoc m4 sendmail-cf jq)
 # What script/bench measures beside assay, and what it needs for that.
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
@@ -174,7 +175,8 @@ venv_key() {
     { cat "$ROOT/setup.cfg" "$ROOT/pyproject.toml"; echo "$ROOT"; "$VENV/bin/python" -VV; } | sha256sum
 }
 
-# make_venv WHAT: ".", ".[package]", ".[test]" or ".[bench]", editable. A test environment also serves to run and to build.
+# make_venv WHAT: ".", ".[package]", ".[docs]", ".[test]" or ".[bench]", editable. A test environment also serves to
+# run, to build and to make the documents.
 make_venv() {
     local what=$1 python stamp
     if ! "$VENV/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -184,7 +186,7 @@ make_venv() {
         "$python" -m venv "$VENV"
     fi
     for stamp in "$VENV/.assay-$what" "$VENV/.assay-.[test]"; do
-        [[ $stamp == "$VENV/.assay-$what" || $what == . || $what == ".[package]" ]] || continue
+        [[ $stamp == "$VENV/.assay-$what" || " . .[package] .[docs] " == *" $what "* ]] || continue
         if [[ -e $stamp && $(<"$stamp") == "$(venv_key)" ]]; then
             return 0
         fi

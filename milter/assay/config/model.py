@@ -22,7 +22,7 @@ from assay.limits import (
     NEGATIVE_TTL,
 )
 from assay.log import Format
-from assay.policy.fields import NetworkName
+from assay.policy.fields import NetworkName, text_of
 from assay.policy.model import Mode
 from assay.results import Discovery
 from assay.tomlfile import Table
@@ -125,7 +125,9 @@ def _nameserver(value: object) -> Nameserver:
         raise ValueError(str(error)) from None
 
 
-AuthservId = Annotated[str | None, PlainValidator(_authserv_id)]
+AuthservId = Annotated[str | None, PlainValidator(_authserv_id), text_of("host name")]
+NameserverText = Annotated[Nameserver, PlainValidator(_nameserver), text_of("address, with or without a port")]
+OwnId = Annotated[str, AfterValidator(_own_id), text_of("authserv-id")]
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
@@ -140,7 +142,7 @@ class DnsConfig(Table):
         max_queries: per message.
     """
 
-    nameservers: Annotated[tuple[Annotated[Nameserver, PlainValidator(_nameserver)], ...], Field(strict=False)] = ()
+    nameservers: Annotated[tuple[NameserverText, ...], Field(strict=False)] = ()
     timeout: Seconds = DNS_TIMEOUT
     budget: Seconds = DNS_BUDGET
     negative_ttl: Annotated[int, Field(ge=0, le=MAX_SECONDS)] = NEGATIVE_TTL
@@ -201,7 +203,7 @@ class StampConfig(Table):
         remove_ids: further authserv-ids whose incoming fields are removed.
     """
 
-    remove_ids: Annotated[tuple[Annotated[str, AfterValidator(_own_id)], ...], Field(strict=False)] = ()
+    remove_ids: Annotated[tuple[OwnId, ...], Field(strict=False)] = ()
 
 
 class LogConfig(Table):
@@ -227,16 +229,16 @@ class ConfigFile(Table):
     """
 
     authserv_id: AuthservId = None
-    socket: Annotated[SocketAddress, PlainValidator(_socket)] = SocketAddress(
+    socket: Annotated[SocketAddress, PlainValidator(_socket), text_of("socket")] = SocketAddress(
         family=SocketFamily.INET, host="127.0.0.1", port=8894
     )
-    socket_mode: Annotated[int, PlainValidator(_socket_mode)] = 0o660
-    socket_group: Annotated[str | None, PlainValidator(_socket_group)] = None
+    socket_mode: Annotated[int, PlainValidator(_socket_mode), text_of("three octal digits")] = 0o660
+    socket_group: Annotated[str | None, PlainValidator(_socket_group), text_of("group")] = None
     workers: Annotated[int, Field(ge=0, le=MAX_WORKERS, validate_default=True), AfterValidator(_workers)] = 0
     pin_workers: bool = True
     stop_timeout: Seconds = STOP_TIMEOUT
     mode: Annotated[Mode, Field(strict=False)] = Mode.MONITOR
-    policies: Annotated[Path, PlainValidator(_policies), Field(validate_default=True)] = ""  # type: ignore[assignment]
+    policies: Annotated[Path, PlainValidator(_policies), Field(validate_default=True), text_of("directory")] = ""  # type: ignore[assignment]
     dns: DnsConfig = DnsConfig()
     dkim: DkimConfig = DkimConfig()
     dmarc: DmarcConfig = DmarcConfig()

@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from assay.domain import Domain
 from assay.errors import DomainError
@@ -65,10 +65,20 @@ def _not_reject(value: Disposition) -> Disposition:
     return value
 
 
-DomainName = Annotated[Domain, PlainValidator(_domain)]
-NetworkName = Annotated[Network, PlainValidator(_network)]
-Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address)]
-FieldName = Annotated[str, AfterValidator(_field_name)]
-Template = Annotated[str, AfterValidator(check_template)]
+def text_of(kind: str) -> WithJsonSchema:
+    """Say what a text holds, in the words of the reference that is made of these schemas."""
+    return WithJsonSchema({"type": "string", "format": kind})
+
+
+DomainName = Annotated[Domain, PlainValidator(_domain), text_of("domain name")]
+NetworkName = Annotated[Network, PlainValidator(_network), text_of("network or address")]
+Address = Annotated[IPv4Address | IPv6Address, PlainValidator(_address), text_of("IP address")]
+FieldName = Annotated[str, AfterValidator(_field_name), text_of("name of a header field")]
+Template = Annotated[str, AfterValidator(check_template), text_of("line of printable ASCII")]
 Action = Annotated[Disposition, Field(strict=False)]
-TemporaryAction = Annotated[Disposition, Field(strict=False), AfterValidator(_not_reject)]
+TemporaryAction = Annotated[
+    Disposition,
+    Field(strict=False),
+    AfterValidator(_not_reject),
+    WithJsonSchema({"enum": [each.value for each in Disposition if each is not Disposition.REJECT]}),
+]
