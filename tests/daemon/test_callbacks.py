@@ -16,6 +16,7 @@ class Around:
         self.remembered: list[BaseException] = []
         self.replies: list[tuple[object, ...]] = []
         self.private: object = None
+        self.deferrals = 0
 
     def helo(self, _name: bytes) -> None:
         raise self.fault
@@ -28,6 +29,9 @@ class Around:
 
     def remember(self, fault: BaseException) -> None:
         self.remembered.append(fault)
+
+    def deferred(self) -> None:
+        self.deferrals += 1
 
     def getsymval(self, _name: str) -> str:
         return "Q1"
@@ -51,6 +55,7 @@ def test_nothing_at_all_escapes_a_callback(fault: BaseException) -> None:
     assert around.remembered == [fault]
     assert connection.eom() == Milter.TEMPFAIL
     assert around.replies[0][:2] == ("451", "4.3.0")
+    assert around.deferrals == 1
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ def main(config: str, zone: str, *servfail: str) -> None:
     supervisor = Supervisor(
         setup,
         reload=lambda: load_setup(path),
-        serve=lambda setup, listener, control: serve_with(setup, listener, control, lambda: resolver),
+        serve=lambda setup, listener, control, counters: serve_with(
+            setup, listener, control, counters, lambda: resolver
+        ),
     )
     raise SystemExit(supervisor.run())
 

@@ -19,6 +19,7 @@ from assay import log
 from assay.daemon import supervisor
 from assay.daemon.setup import Setup, load_setup
 from assay.daemon.workers import READY
+from assay.metrics.table import Counters
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -35,7 +36,7 @@ def main(config: str) -> None:
             raise RuntimeError("planted by a test")
         return load_setup(path)
 
-    def serve(_setup: Setup, _listener: socket.socket, control: socket.socket) -> NoReturn:
+    def serve(_setup: Setup, _listener: socket.socket, control: socket.socket, _counters: Counters) -> NoReturn:
         if troubled_by("die"):
             os._exit(3)
         if troubled_by("hang"):

@@ -93,7 +93,9 @@ def _run_daemon(setup: Setup, zone: str, log_file: Path) -> NoReturn:
         supervisor = Supervisor(
             setup,
             reload=lambda: setup,
-            serve=lambda setup, listener, control: serve_with(setup, listener, control, lambda: source),
+            serve=lambda setup, listener, control, counters: serve_with(
+                setup, listener, control, counters, lambda: source
+            ),
         )
         supervisor.run()
     finally:

@@ -91,18 +91,21 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
             opts[1] = self._protocol = opts[1] & ~self.STEPS
         except BaseException:
             log.exception("negotiation failed, the connection is refused")
+            self.session.refused()
             return int(Milter.REJECT)
         if verdict != Milter.CONTINUE or not self._protocol & Milter.P_HDR_LEADSPC:
             log.error(
                 "the MTA does not hand over header fields with their leading space, without which DKIM cannot be"
                 " verified: the connection is refused; use Postfix 2.6 or Sendmail 8.14, milter_protocol 6, or later"
             )
+            self.session.refused()
             return int(Milter.REJECT)
         if opts[0] & ACTIONS != ACTIONS:
             log.error(
                 "the MTA does not let us add and change header fields and quarantine: the connection is refused",
                 offered=hex(offered),
             )
+            self.session.refused()
             return int(Milter.REJECT)
         return int(Milter.CONTINUE)
 
@@ -151,10 +154,13 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
         queue_id = "-"
         try:
             queue_id = self._macro("i") or "-"
-            return self._carry_out(self.session.end_of_message(queue_id))
+            answer = self._carry_out(self.session.end_of_message(queue_id))
         except BaseException:
             log.exception("internal error, message deferred", queue_id=queue_id)
+            self.session.deferred()
             return self._refuse(INTERNAL_ERROR)
+        self.session.carried_out()
+        return answer
 
     @_guarded
     def abort(self) -> None:

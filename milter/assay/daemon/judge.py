@@ -3,8 +3,8 @@
 The daemon, ``assay check``, ``assay demo``, the tests and the benchmarks call :func:`judge`; nobody else decides.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 
 from assay.answers import Answer, Resolver, RRType
@@ -12,8 +12,9 @@ from assay.clock import Clock
 from assay.facts import Client, Envelope, MessageFacts
 from assay.message.author import Author, parse_author
 from assay.message.header import header_problem, indirect_signs
+from assay.metrics.families import Stage
 from assay.policy.engine import decide
-from assay.policy.model import Case, Decision, Disposition, Mode, Reply
+from assay.policy.model import Case, Decision, Disposition, Exempt, Mode, Reply, Unruled
 from assay.policy.policies import Policies
 from assay.results import AuthResults, DmarcResult, DmarcValue, SpfResult
 from assay.stamp.stamp import Stamp, make_exempt_stamp, make_stamp
@@ -23,13 +24,6 @@ from assay.verify.dkim import verify_dkim
 from assay.verify.dmarc import verify_dmarc
 from assay.verify.options import DmarcOptions, VerifyOptions
 from assay.verify.spf import verify_spf
-
-
-class Exempt(StrEnum):
-    """Why a message is not judged."""
-
-    NETWORK = "network"
-    AUTHENTICATED = "authenticated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +103,17 @@ def judge_spf(facts: MessageFacts, resolver: Resolver, clock: Clock) -> SpfJudge
     return SpfJudgement(result=result, trace=tuple(trace))
 
 
-def judge(
-    facts: MessageFacts, resolver: Resolver, settings: Settings, clock: Clock, spf: SpfJudgement | None = None
+def _untimed(_stage: Stage) -> None:
+    """Take no note of what a stage took."""
+
+
+def judge(  # noqa: PLR0913 - the last two are of the daemon alone
+    facts: MessageFacts,
+    resolver: Resolver,
+    settings: Settings,
+    clock: Clock,
+    spf: SpfJudgement | None = None,
+    lap: Callable[[Stage], None] = _untimed,
 ) -> Judgement:
     """Judge one message.
 
@@ -120,6 +123,7 @@ def judge(
         settings: policies and options.
         clock: read once, so that every time-dependent rule sees the same instant.
         spf: of the same message by the same resolver, if it was evaluated already.
+        lap: told of each stage when it is over, for whoever measures; nothing depends on it.
 
     Returns:
         The judgement. Bad mail and a failing DNS are values in it; an exception is a fault of ours, and the caller
@@ -130,7 +134,7 @@ def judge(
         return Judgement(
             results=None,
             decision=Decision(
-                disposition=Disposition.NONE, would=Disposition.NONE, rule="exempt", reason=f"exempt: {exempt}"
+                disposition=Disposition.NONE, would=Disposition.NONE, rule=Unruled.EXEMPT, reason=f"exempt: {exempt}"
             ),
             hold=False,
             stamp=_unstamped(facts, settings, keep_results=settings.keep_results),
@@ -144,12 +148,16 @@ def judge(
     now = clock()
     if spf is None:
         spf = judge_spf(facts, resolver, lambda: now)
+        lap(Stage.SPF)
     trace = Trace(list(spf.trace))
     traced = _Traced(resolver, trace)
-    author = parse_author(facts.headers, smtputf8=facts.envelope.smtputf8)
     dkim = verify_dkim(facts, traced, now, settings.options, trace)
+    lap(Stage.DKIM)
     arc = verify_arc(facts, traced, now, settings.options, trace)
+    lap(Stage.ARC)
+    author = parse_author(facts.headers, smtputf8=facts.envelope.smtputf8)
     dmarc = verify_dmarc(author, spf.result, dkim, traced, settings.dmarc, trace)
+    lap(Stage.DMARC)
     results = AuthResults(spf=spf.result, dkim=dkim, arc=arc, dmarc=dmarc)
     case = Case(results=results, client=facts.client, indirect_signs=indirect_signs(facts.headers))
     decision = decide(case, settings.policies, trace)
@@ -160,10 +168,12 @@ def judge(
         own_ids=settings.own_ids,
         own_fields=settings.policies.quarantine_fields,
     )
+    lap(Stage.POLICY)
     shadow = None
     if settings.dmarc.shadow:
         # last, so that what it asks takes nothing from what the verdict needed
         shadow = _shadow(author, results, traced, settings.dmarc.of_shadow(), trace)
+        lap(Stage.SHADOW)
     return Judgement(
         results=results,
         decision=decision,
@@ -181,7 +191,7 @@ def _unread(problem: str, facts: MessageFacts, settings: Settings) -> Judgement:
     decision = Decision(
         disposition=Disposition.REJECT if enforced else Disposition.NONE,
         would=Disposition.REJECT,
-        rule="header-too-large",
+        rule=Unruled.HEADER_TOO_LARGE,
         reason=problem,
         reply=Reply(552, "5.3.4", problem) if enforced else None,  # RFC 3463 3.4: message too big for system
     )

@@ -11,7 +11,8 @@ from ipaddress import IPv6Address, ip_address
 
 from assay.answers import Resolver, RRType
 from assay.clock import Clock
-from assay.daemon.judge import Exempt, Judgement, Settings, SpfJudgement, exemption, judge, judge_spf
+from assay.daemon.counting import Stopwatch, count_fault, count_message
+from assay.daemon.judge import Judgement, Settings, SpfJudgement, exemption, judge, judge_spf
 from assay.daemon.shadow import ShadowTally
 from assay.dns.known import KnownAnswers, NotKnownYetError
 from assay.dns.reserved import ReservedResolver
@@ -19,6 +20,9 @@ from assay.facts import BodyHash, BodyHashSpec, Client, Envelope, HeaderField, I
 from assay.log import get_logger, message_line
 from assay.message.body import BodyHasher
 from assay.message.header import field_from_milter, header_problem
+from assay.metrics.families import REFUSED_CONNECTIONS, Stage
+from assay.metrics.table import Counters
+from assay.policy.model import Exempt
 from assay.stamp.removal import claiming_names
 from assay.trace import Query
 from assay.verify.demands import demands, policy_names
@@ -38,6 +42,7 @@ class Context:
         authserv_id: as configured; None takes the host name that the MTA sends.
         host_name: of this machine, where the MTA sends none.
         shadow: counts, for all sessions of the worker.
+        counters: of the worker.
     """
 
     settings: Settings
@@ -47,6 +52,7 @@ class Context:
     authserv_id: str | None
     host_name: str
     shadow: ShadowTally = field(default_factory=ShadowTally)
+    counters: Counters = field(default_factory=Counters)
 
 
 class OutOfOrderError(Exception):
@@ -62,6 +68,8 @@ class _Message:
     exempt: Exempt | None = None
     headers: list[HeaderField] = field(default_factory=list)
     header_octets: int = 0
+    body_octets: int = 0
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     hasher: BodyHasher | None = None
     spf: SpfJudgement | Future[SpfJudgement] | None = None
     fault: BaseException | None = None
@@ -71,8 +79,25 @@ class _Message:
         return header_problem(len(self.headers), self.header_octets) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A message whose judgement is being carried out.
+
+    Attributes:
+        started: when its end of message began, in nanoseconds of the monotonic clock.
+    """
+
+    judgement: Judgement
+    message: _Message
+    started: int
+
+
 class Session:
-    """The facts of one connection, and at most one open message."""
+    """The facts of one connection, and at most one open message.
+
+    Attributes:
+        counted: its messages are mail; False for those of a watchdog.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -82,6 +107,8 @@ class Session:
         self._helo = b""
         self._message: _Message | None = None
         self._fault: BaseException | None = None
+        self._judged: _Judged | None = None
+        self.counted = True
 
     def remember(self, fault: BaseException) -> None:
         """Keep the first fault: of the open message if there is one, else of the connection, for all its messages."""
@@ -130,10 +157,13 @@ class Session:
             return
         # It is handed no header fields: what waits for its turn must not hold on to what a sender can make large.
         facts, clock = self._facts(message, {}, "-"), self._context.clock
+        stopwatch = message.stopwatch
+        stopwatch.start()
         try:
             message.spf = judge_spf(facts, KnownAnswers(message.resolver), clock)
+            stopwatch.lap(Stage.SPF)
         except NotKnownYetError:
-            message.spf = self._context.background.submit(judge_spf, facts, message.resolver, clock)
+            message.spf = self._context.background.submit(_timed_spf, facts, message.resolver, clock, stopwatch)
 
     def header(self, name: bytes, value: bytes) -> None:
         """Note a header field as the MTA hands it over.
@@ -166,7 +196,10 @@ class Session:
     def body(self, chunk: bytes) -> None:
         """Hash a chunk, if anything wants it hashed; it is never kept."""
         message = self._message
-        if message is not None and message.hasher is not None:
+        if message is None:
+            return
+        message.body_octets += len(chunk)
+        if message.hasher is not None:
             message.hasher.feed(chunk)
 
     def end_of_message(self, queue_id: str) -> Judgement:
@@ -176,7 +209,6 @@ class Session:
             BaseException: the first fault that any step of this message or of its connection met, or one of the judge;
                 the caller defers the message.
         """
-        started = time.monotonic()
         message = self._message
         self.abort()
         fault = self._fault or (message.fault if message is not None else None)
@@ -184,28 +216,54 @@ class Session:
             raise fault
         if message is None:
             raise OutOfOrderError("an end of message without MAIL before it")
+        stopwatch = message.stopwatch
+        started = stopwatch.start()
         hashes = message.hasher.finish() if message.hasher is not None else {}
         facts = self._facts(message, hashes, queue_id)
         spf = message.spf
         if isinstance(spf, Future):
             # one that did not get its turn is evaluated by the judge
             spf = None if spf.cancelled() else spf.result()
+            stopwatch.lap(Stage.SPF_WAIT)
         if spf is not None and _asked_before_its_budget(spf, message.resolver):
             spf = None
-        judgement = judge(facts, message.resolver, self._context.settings, self._context.clock, spf)
+        judgement = judge(facts, message.resolver, self._context.settings, self._context.clock, spf, stopwatch.lap)
+        self._judged = _Judged(judgement, message, started)
         log.info(
             "message",
             **message_line(
                 facts=facts,
                 results=judgement.results,
                 decision=judgement.decision,
-                milliseconds=(time.monotonic() - started) * 1000,
+                milliseconds=(stopwatch.start() - started) / 1e6,
                 queries=len(judgement.answers),
                 exempt=judgement.exempt,
             ),
             **self._context.shadow.count(judgement),
         )
         return judgement
+
+    def carried_out(self) -> None:
+        """Count the message that was judged last, as its answer is about to go."""
+        judged, self._judged = self._judged, None
+        if judged is not None and self.counted:
+            count_message(
+                self._context.counters,
+                judged.judgement,
+                judged.message.stopwatch,
+                started=judged.started,
+                body_octets=judged.message.body_octets,
+            )
+
+    def deferred(self) -> None:
+        """Count a message that is deferred for a fault of ours, at whatever step of its end."""
+        self._judged = None
+        if self.counted:
+            count_fault(self._context.counters)
+
+    def refused(self) -> None:
+        """Count the connection as one of an MTA that cannot do what we need."""
+        self._context.counters.add(REFUSED_CONNECTIONS.cell)
 
     def abort(self) -> None:
         """Drop the open message; the connection's facts stay."""
@@ -239,6 +297,14 @@ class Session:
             authserv_id=self._context.authserv_id or self._receiver,
             queue_id=queue_id,
         )
+
+
+def _timed_spf(facts: MessageFacts, resolver: Resolver, clock: Clock, stopwatch: Stopwatch) -> SpfJudgement:
+    """Evaluate SPF in the background, once it is its turn."""
+    started = time.monotonic_ns()
+    result = judge_spf(facts, resolver, clock)
+    stopwatch.note(Stage.SPF, started)
+    return result
 
 
 def _parse_address(text: str | None) -> IPAddress | None:

@@ -6,6 +6,14 @@ from threading import Lock
 from assay.daemon.judge import Judgement
 
 
+def differs(judgement: Judgement) -> bool | None:
+    """Whether the other way says something else of the message; None where it was not evaluated both ways."""
+    results, shadow = judgement.results, judgement.shadow
+    if results is None or shadow is None:
+        return None
+    return (shadow.value, shadow.requested) != (results.dmarc.value, results.dmarc.requested)
+
+
 @dataclass(slots=True)
 class ShadowTally:
     """Compares the verdicts of a worker's messages with those of the other way; thread-safe.
@@ -21,15 +29,14 @@ class ShadowTally:
 
     def count(self, judgement: Judgement) -> dict[str, object]:
         """Count one message; return what its log line says: nothing where both ways say the same."""
-        results, shadow = judgement.results, judgement.shadow
-        if results is None or shadow is None:
+        different, shadow = differs(judgement), judgement.shadow
+        if different is None or shadow is None:
             return {}
-        differs = (shadow.value, shadow.requested) != (results.dmarc.value, results.dmarc.requested)
         with self._lock:
             self.compared += 1
-            self.different += differs
+            self.different += different
             counts = {"shadow_different": self.different, "shadow_compared": self.compared}
-        if not differs:
+        if not different:
             return {}
         return {
             "shadow_dmarc": shadow.value,

@@ -15,11 +15,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from assay.daemon.counting import SupervisorCounts
 from assay.daemon.listener import address_of, listening
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup
 from assay.errors import ConfigurationError
 from assay.log import get_logger
+from assay.metrics.families import ReloadOutcome, WorkerEnd
+from assay.metrics.table import Counters, Table
 
 log = get_logger()
 
@@ -45,8 +48,8 @@ AFTER_STOP_TIMEOUT: Final = 30.0
 RESTART_KEYS: Final = ("socket", "socket_mode", "socket_group")
 """Keys of the listening socket, which stays as it was opened."""
 
-Serve = Callable[[Setup, socket.socket, socket.socket], NoReturn]
-"""Runs a worker in the child: what was loaded, the listening socket, the control socket."""
+Serve = Callable[[Setup, socket.socket, socket.socket, Counters], NoReturn]
+"""Runs a worker in the child: what was loaded, the listening socket, the control socket, what it counts with."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ class Worker:
         control: our end; closing it tells the worker to drain, whatever state we are in.
         started: monotonic seconds.
         core: the one that it runs on; None: any.
+        counters: its row of the table.
         draining: it was told to; its end is expected.
     """
 
@@ -64,6 +68,7 @@ class Worker:
     control: socket.socket
     started: float
     core: int | None
+    counters: Counters
     draining: bool = False
 
     def wait_until_it_serves(self) -> bool:
@@ -95,7 +100,10 @@ def signals_held() -> Iterator[None]:
 
 
 class Supervisor:
-    """Owns the listening socket and the workers.
+    """Owns the listening socket, the workers and the table of what they count.
+
+    Attributes:
+        table: what all processes counted so far.
 
     Args:
         setup: to begin with.
@@ -121,6 +129,8 @@ class Supervisor:
         self._opened = setup.config
         self._reload = reload
         self._serve = serve
+        self.table = Table()
+        self._counts = SupervisorCounts(self.table.supervisor)
         self._workers: dict[int, Worker] = {}
         self._failures = 0
         self._respawn_at = 0.0
@@ -153,6 +163,7 @@ class Supervisor:
     def _tend(self, listener: socket.socket) -> bool:
         """Start what is missing, wait for one event, act on it; False once it is time to stop."""
         self._start_missing(listener)
+        self._count_workers()
         if not self._ready and len(self._serving()) >= self._setup.config.workers:
             self._ready = True
             self._notifier.ready(self._status())
@@ -163,6 +174,11 @@ class Supervisor:
         if event.si_signo in RELOAD_SIGNALS:
             self._renew(listener)
         return event.si_signo not in STOP_SIGNALS
+
+    def _count_workers(self) -> None:
+        serving = len(self._serving())
+        draining = len(self._workers) - serving
+        self._counts.workers(serving=serving, draining=draining, configured=self._setup.config.workers)
 
     def _serving(self) -> list[Worker]:
         return [worker for worker in self._workers.values() if not worker.draining]
@@ -188,19 +204,24 @@ class Supervisor:
             worker = self._fork(setup, listener)
         except OSError as error:
             log.error("no process or descriptor is left for a worker", reason=error)  # noqa: TRY400 - the reason says it
+            self._counts.worker_ended(WorkerEnd.NEVER_SERVED)
             return None
         if worker.wait_until_it_serves():
             log.info("worker started", pid=worker.pid)
+            self._counts.worker_started()
             return worker
         del self._workers[worker.pid]
         worker.control.close()
         _, status = os.waitpid(worker.pid, 0)
+        self.table.give_back(worker.counters)
+        self._counts.worker_ended(WorkerEnd.NEVER_SERVED)
         log.error("worker died before it served", pid=worker.pid, exit=os.waitstatus_to_exitcode(status))
         return None
 
     def _fork(self, setup: Setup, listener: socket.socket) -> Worker:
         core = self._free_core() if setup.config.pin_workers else None
         ours, theirs = socket.socketpair()
+        counters = self.table.take()
         with theirs:
             # what exists now is shared for good: the collector must not touch, and so copy, its pages in the children
             gc.freeze()
@@ -208,10 +229,13 @@ class Supervisor:
                 pid = os.fork()
             except OSError:
                 ours.close()
+                self.table.give_back(counters)
                 raise
             if pid == 0:
-                self._become_worker(setup, listener, (ours, theirs), core)
-        worker = self._workers[pid] = Worker(pid=pid, control=ours, started=time.monotonic(), core=core)
+                self._become_worker(setup, listener, (ours, theirs), core, counters)
+        worker = self._workers[pid] = Worker(
+            pid=pid, control=ours, started=time.monotonic(), core=core, counters=counters
+        )
         return worker
 
     def _free_core(self) -> int:
@@ -226,7 +250,12 @@ class Supervisor:
         return min(cores, key=taken.count)
 
     def _become_worker(
-        self, setup: Setup, listener: socket.socket, control: tuple[socket.socket, socket.socket], core: int | None
+        self,
+        setup: Setup,
+        listener: socket.socket,
+        control: tuple[socket.socket, socket.socket],
+        core: int | None,
+        counters: Counters,
     ) -> NoReturn:
         """Run in the child, and never return into the supervisor's code."""
         ours, theirs = control
@@ -244,7 +273,7 @@ class Supervisor:
             for worker in self._workers.values():
                 worker.control.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            self._serve(setup, listener, theirs)
+            self._serve(setup, listener, theirs, counters)
         except BaseException:
             log.exception("worker failed")
         finally:
@@ -260,6 +289,8 @@ class Supervisor:
             if worker is None:
                 continue
             worker.control.close()
+            self.table.give_back(worker.counters)
+            self._counts.worker_ended(WorkerEnd.FINISHED if worker.draining else WorkerEnd.DIED)
             if worker.draining:
                 log.info("worker finished", pid=pid)
                 continue
@@ -286,9 +317,11 @@ class Supervisor:
         except ConfigurationError as error:
             for problem in error.problems:
                 log.warning("reload refused, the old configuration stays", place=problem.place, problem=problem.text)
+            self._counts.reloaded(ReloadOutcome.REFUSED)
             return
         except Exception:
             log.exception("reload failed, the old configuration stays")
+            self._counts.reloaded(ReloadOutcome.FAILED)
             return
         for key in RESTART_KEYS:
             if getattr(setup.config, key) != getattr(self._opened, key):
@@ -297,11 +330,13 @@ class Supervisor:
         # the new ones first: there is no moment in which nobody accepts
         if not self._start_generation(setup, listener):
             log.error("reload failed, its workers do not start: the old ones go on")
+            self._counts.reloaded(ReloadOutcome.FAILED)
             return
         self._setup = setup
         self._failures, self._respawn_at = 0, 0.0
         for worker in old:
             self._tell_to_drain(worker)
+        self._counts.reloaded(ReloadOutcome.DONE)
         log.info("reloaded", workers=setup.config.workers)
 
     def _start_generation(self, setup: Setup, listener: socket.socket) -> bool:
@@ -329,10 +364,12 @@ class Supervisor:
             self._tell_to_drain(worker)
         deadline = time.monotonic() + self._setup.config.stop_timeout
         while self._workers and (left := deadline - time.monotonic()) > 0:
+            self._count_workers()
             signal.sigtimedwait({signal.SIGCHLD}, left)
             self._bury()
         for pid in self._workers:
             log.error("worker did not finish in time, its open messages are deferred", pid=pid)
+            self._counts.worker_ended(WorkerEnd.KILLED)
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             with suppress(ChildProcessError):

@@ -23,10 +23,13 @@ import Milter
 
 from assay.answers import Resolver
 from assay.daemon.callbacks import ACTIONS, SmtpConnection, TcpConnection
+from assay.daemon.counting import count_fault
 from assay.daemon.session import Context, Session
 from assay.daemon.setup import Setup
 from assay.dns.client import DnsClient
 from assay.log import get_logger
+from assay.metrics.families import FaultPlace
+from assay.metrics.table import Counters
 
 log = get_logger()
 
@@ -49,22 +52,29 @@ once needed; the threads of a Python process hardly ever allocate at the same ti
 _M_ARENA_MAX: Final = -8  # malloc.h of glibc
 
 
-def run_worker(setup: Setup, listener: socket.socket, control: socket.socket) -> NoReturn:
+def run_worker(setup: Setup, listener: socket.socket, control: socket.socket, counters: Counters) -> NoReturn:
     """Be a worker: everything that has a thread or a socket of its own is made here, after the fork."""
+
+    def dns_fault(fault: BaseException) -> None:
+        log.error("fault in the DNS client", exc_info=fault)
+        counters.fault(FaultPlace.DNS)
+
     dns = setup.config.dns
     client = DnsClient(
         setup.nameservers,
         timeout=dns.timeout,
         negative_ttl=dns.negative_ttl,
-        faults=lambda fault: log.error("fault in the DNS client", exc_info=fault),
+        faults=dns_fault,
+        counts=counters,
     )
-    serve_with(setup, listener, control, lambda: client.for_message(dns.budget, dns.max_queries))
+    serve_with(setup, listener, control, counters, lambda: client.for_message(dns.budget, dns.max_queries))
 
 
 def serve_with(
     setup: Setup,
     listener: socket.socket,
     control: socket.socket,
+    counters: Counters,
     new_resolver: Callable[[], Resolver],
 ) -> NoReturn:
     """Be a worker that asks this DNS; ``assay demo`` brings its own."""
@@ -75,21 +85,25 @@ def serve_with(
         clock=time.time,
         authserv_id=setup.config.authserv_id,
         host_name=socket.gethostname(),
+        counters=counters,
     )
-    serve(listener, control, lambda: Session(context))
+    serve(listener, control, counters, lambda: Session(context))
 
 
-def serve(listener: socket.socket, control: socket.socket, new_session: Callable[[], Session]) -> NoReturn:
+def serve(
+    listener: socket.socket, control: socket.socket, counters: Counters, new_session: Callable[[], Session]
+) -> NoReturn:
     """Serve connections of ``listener`` until told to drain; ends the process.
 
     Args:
         listener: listening, non-blocking, shared with other processes.
         control: connected to the supervisor.
+        counters: of this process.
         new_session: makes the state of one connection; called in the thread that serves it.
     """
-    _log_faults()
+    _log_faults(counters)
     _share_heaps()
-    _register(new_session, SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection)
+    _register(new_session, SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection, counters)
     descriptor = _open_placeholder(listener.family)
     # made now: when it is needed there may be no descriptor left
     idle = _nobodys_listener()
@@ -115,17 +129,18 @@ def _share_heaps() -> None:
         mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
 
 
-def _log_faults() -> None:
+def _log_faults(counters: Counters) -> None:
     """Make one log line of what is raised outside our callbacks: in libmilter's calls of them, and in threads."""
 
     def report(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
         log.error("fault outside the callbacks", exc_info=(kind, fault, trace))
+        counters.fault(FaultPlace.OTHER)
 
     sys.excepthook = report
     threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def _register(new_session: Callable[[], Session], kind: type[SmtpConnection]) -> None:
+def _register(new_session: Callable[[], Session], kind: type[SmtpConnection], counters: Counters) -> None:
     """Hand libmilter our callbacks, as the library's ``runmilter`` does, which cannot share a socket."""
 
     def connected(ctx: object, options: list[int]) -> int:
@@ -141,7 +156,7 @@ def _register(new_session: Callable[[], Session], kind: type[SmtpConnection]) ->
     Milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
     Milter.set_eoh_callback(lambda ctx: ctx.getpriv().eoh())
     Milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
-    Milter.set_eom_callback(_end_of_message)
+    Milter.set_eom_callback(lambda ctx: _end_of_message(ctx, counters))
     Milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
     Milter.set_close_callback(Milter.close_callback)
     # For an exception outside our callbacks, such as a name of a header field that is no UTF-8. A verdict in a step
@@ -157,12 +172,13 @@ def _register(new_session: Callable[[], Session], kind: type[SmtpConnection]) ->
     )
 
 
-def _end_of_message(ctx: Any) -> int:  # noqa: ANN401 - pymilter ships no types
+def _end_of_message(ctx: Any, counters: Counters) -> int:  # noqa: ANN401 - pymilter ships no types
     """Have the message judged; defer it where there is nobody to ask: for an MTA that did not negotiate."""
     try:
         return int(ctx.getpriv().eom())
     except BaseException:
         log.exception("fault outside the callbacks, message deferred")
+        count_fault(counters)
         return int(Milter.TEMPFAIL)
 
 

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from assay.answers import Absent, Answer, Found, RRType, Unavailable
 from assay.dns.cache import CACHE_OCTETS, Key, TtlCache
+from assay.dns.counts import NOT_COUNTED, DnsCounts, DnsEvent, Outcome
 from assay.dns.engine import Engine, EngineSettings
 from assay.dns.lookup import Lookup
 from assay.dns.message import MessageResolver
@@ -45,6 +46,7 @@ class DnsClient:
         clock: Callable[[], float] = time.monotonic,
         random_id: Callable[[], int] = _random_id,
         faults: Callable[[BaseException], None] = _ignore,
+        counts: DnsCounts = NOT_COUNTED,
         cache_octets: int = CACHE_OCTETS,
         max_sockets: int = MAX_SOCKETS,
     ) -> None:
@@ -58,6 +60,7 @@ class DnsClient:
             clock: seconds that never run backwards.
             random_id: returns an unpredictable number from 0 to 65535.
             faults: told, in the thread of the engine, of exceptions there; the question concerned is Unavailable.
+            counts: told of what happens.
             cache_octets: memory for answers, about.
             max_sockets: sockets at the same time.
 
@@ -71,7 +74,9 @@ class DnsClient:
             random_id=random_id,
             faults=faults,
             max_sockets=max_sockets,
+            count=counts.dns_event,
         )
+        self._counts = counts
         self._negative_ttl = negative_ttl
         self._lock = Lock()  # of the cache and of what is under way; never held across a system call
         self._starting = Lock()  # of the engine's life; the engine itself never takes it
@@ -93,7 +98,13 @@ class DnsClient:
 
     def for_message(self, budget_seconds: float = DNS_BUDGET, max_queries: int = DNS_MAX_QUERIES) -> MessageResolver:
         """Return a resolver for one message, with a budget of its own."""
-        return MessageResolver(self, budget_seconds=budget_seconds, max_queries=max_queries, clock=self._settings.clock)
+        return MessageResolver(
+            self,
+            budget_seconds=budget_seconds,
+            max_queries=max_queries,
+            clock=self._settings.clock,
+            count=self._settings.count,
+        )
 
     def start(self, wire_name: bytes, rrtype: RRType) -> Answer | Lookup:
         """Answer from the cache, or join or start the one lookup for this name and type; never blocks.
@@ -105,10 +116,13 @@ class DnsClient:
         key = (fold(wire_name), rrtype)
         with self._lock:
             known = self._cache.get(key) or self._under_way.get(key)
-            if known is not None:
-                return known
-            lookup = Lookup(wire_name, rrtype, self._settings.clock() + self._settings.timeout)
-            self._under_way[key] = lookup
+            if known is None:
+                lookup = Lookup(wire_name, rrtype, self._settings.clock() + self._settings.timeout)
+                self._under_way[key] = lookup
+        if known is not None:
+            self._counts.dns_event(DnsEvent.JOINED if isinstance(known, Lookup) else DnsEvent.HIT)
+            return known
+        self._counts.dns_event(DnsEvent.MISS)
         with self._starting:
             refused = self._submit(lookup)
         if refused is not None:
@@ -145,12 +159,15 @@ class DnsClient:
                 self._under_way.pop(key, None)
                 match answer:
                     case Found():
+                        outcome = Outcome.FOUND
                         self._cache.put(key, answer, ttl)
                     case Absent():
+                        outcome = Outcome.ABSENT
                         self._cache.put(key, answer, min(self._negative_ttl, ttl))
                     case Unavailable():
-                        pass
+                        outcome = Outcome.UNAVAILABLE
                     case _:
                         assert_never(answer)
         finally:
             lookup.finish(answer)
+        self._counts.dns_lookup(outcome, self._settings.clock() - lookup.deadline + self._settings.timeout)

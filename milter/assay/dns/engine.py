@@ -21,6 +21,7 @@ from typing import Final, assert_never
 from assay.answers import Answer, Unavailable
 from assay.dns.attempt import Attempt
 from assay.dns.chain import Chain, Settled, follow
+from assay.dns.counts import DnsEvent
 from assay.dns.lookup import Lookup, Task
 from assay.dns.nameservers import Nameserver
 from assay.dns.wire import RCode, WireError, is_truncated, parse_response
@@ -48,6 +49,7 @@ class EngineSettings:
         random_id: returns an unpredictable number from 0 to 65535.
         faults: told of every exception that would otherwise be lost; must not block.
         max_sockets: sockets open at the same time (or one more); questions beyond wait for one.
+        count: told of each query that is sent and of each question that nobody answers in time.
     """
 
     nameservers: tuple[Nameserver, ...]
@@ -56,6 +58,7 @@ class EngineSettings:
     random_id: Callable[[], int]
     faults: Callable[[BaseException], None]
     max_sockets: int
+    count: Callable[[DnsEvent], None]
 
 
 class Engine:
@@ -133,6 +136,7 @@ class Engine:
         task.plan.popleft()
         task.next_at = self._settings.clock() + self._interval
         self._sent_by_askers += 1
+        self._settings.count(DnsEvent.UDP)
         self._hand_over(task, attempt)
         return True
 
@@ -206,6 +210,7 @@ class Engine:
         task.timer_at = math.inf
         now = self._settings.clock()
         if now >= task.lookup.deadline:
+            self._settings.count(DnsEvent.TIMEOUT)
             why = f"no answer within {self._settings.timeout:g} s"
             self._settle(task, Unavailable(f"{why}; {task.why}" if task.why else why))
             return
@@ -265,6 +270,7 @@ class Engine:
         if attempt is None:
             return False
         self._sent_by_thread += 1
+        self._settings.count(DnsEvent.TCP if stream else DnsEvent.UDP)
         self._hand_over(task, attempt)
         return True
 

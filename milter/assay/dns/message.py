@@ -5,6 +5,7 @@ from threading import Lock
 from typing import Protocol
 
 from assay.answers import Absent, Answer, Found, RRType, Unavailable
+from assay.dns.counts import NOT_COUNTED, DnsEvent
 from assay.dns.names import to_wire
 
 
@@ -33,7 +34,15 @@ class MessageResolver:
     up, every question whose answer the message does not have yet is Unavailable at once.
     """
 
-    def __init__(self, source: Source, *, budget_seconds: float, max_queries: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        budget_seconds: float,
+        max_queries: int,
+        clock: Callable[[], float],
+        count: Callable[[DnsEvent], None] = NOT_COUNTED.dns_event,
+    ) -> None:
         """Make a resolver.
 
         Args:
@@ -41,11 +50,13 @@ class MessageResolver:
             budget_seconds: of waiting.
             max_queries: different questions.
             clock: seconds that never run backwards.
+            count: told of each question that stays open since the budget is used up.
         """
         self._source = source
         self._budget = budget_seconds
         self._max_queries = max_queries
         self._clock = clock
+        self._count = count
         self._lock = Lock()
         self._started: dict[tuple[bytes, RRType], Answer | Pending] = {}
         self._answers: dict[tuple[bytes, RRType], Answer] = {}
@@ -88,6 +99,7 @@ class MessageResolver:
         if wire_name is None:
             return Absent(nxdomain=True)
         if len(self._started) >= self._max_queries:
+            self._count(DnsEvent.OVER_BUDGET)
             return Unavailable(f"budget of {self._max_queries} DNS queries for this message used up")
         if self._left() <= 0:
             return self._out_of_time()
@@ -116,4 +128,5 @@ class MessageResolver:
         return self._budget - self._waited - running
 
     def _out_of_time(self) -> Unavailable:
+        self._count(DnsEvent.OVER_BUDGET)
         return Unavailable(f"budget of {self._budget:g} s for the DNS of this message used up")

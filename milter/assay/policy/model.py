@@ -38,6 +38,21 @@ class Disposition(StrEnum):
     TEMPFAIL = "tempfail"
 
 
+class Exempt(StrEnum):
+    """Why a message is not judged."""
+
+    NETWORK = "network"
+    AUTHENTICATED = "authenticated"
+
+
+class Unruled(StrEnum):
+    """Stands in for the rule of a message for which no rule was asked."""
+
+    EXEMPT = "exempt"
+    HEADER_TOO_LARGE = "header-too-large"
+    INTERNAL_ERROR = "internal-error"
+
+
 class Override(StrEnum):
     """Why the disposition differs from what the owner asked for (RFC 9990 reason types)."""
 
