@@ -8,6 +8,7 @@ import pytest
 
 from assay.config.load import parse_config
 from assay.config.model import Config, LogLevel
+from assay.config.socket import SocketAddress, SocketFamily
 from assay.dns.nameservers import Nameserver
 from assay.errors import ConfigurationError
 from assay.log import Format
@@ -39,6 +40,7 @@ def test_the_defaults_that_are_promised() -> None:
     assert config.exempt.authenticated is True
     assert config.exempt.keep_results is False
     assert config.log.format is Format.TEXT
+    assert config.metrics.address is None
     assert config.source == SOURCE
 
 
@@ -78,6 +80,8 @@ def test_every_key_takes_its_value() -> None:
         [log]
         format = "json"
         level = "debug"
+        [metrics]
+        address = "[::1]:9894"
         """
     )
     assert config.authserv_id == "mx.xn--bcher-kva.example"
@@ -104,6 +108,7 @@ def test_every_key_takes_its_value() -> None:
     assert (exempt.networks, exempt.authenticated, exempt.keep_results) == ((), False, True)
     assert config.stamp.remove_ids == ("Old.example", "b/1")
     assert (config.log.format, config.log.level) == (Format.JSON, LogLevel.DEBUG)
+    assert config.metrics.address == SocketAddress(family=SocketFamily.INET6, host="::1", port=9894)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +183,8 @@ BAD = [
     ('[log]\nformat = "xml"', "log.format", 'must be "text" or "json"'),
     ('[log]\nlevel = "warn"', "log.level", 'did you mean "warning"?'),
     ("log = 1", "log", "must be a table"),
+    ("[metrics]\naddress = 9894", "metrics.address", "must be a text in quotes"),
+    ('[metrics]\naddress = "0.0.0.0:9894"', "metrics.address", "can be reached from elsewhere"),
     ("[[dns]]\ntimeout = 1", "dns", "must be a table"),
     ("workers = 99999999999999999999", "workers", "must be at most 256"),
 ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.config.socket import SocketAddress, SocketError, SocketFamily, parse_socket
+from assay.config.socket import SocketAddress, SocketError, SocketFamily, parse_loopback, parse_socket
 
 BASE = Path("/etc/assay")
 
@@ -59,6 +59,44 @@ BAD = [
     ("unix:/run/\x00", "unprintable characters"),
     ("unix:/run/" + "a" * 103, "longer than 107 octets"),
 ]
+
+
+LOOPBACK = [
+    ("127.0.0.1:9894", SocketAddress(family=SocketFamily.INET, host="127.0.0.1", port=9894)),
+    ("127.8.9.1:1", SocketAddress(family=SocketFamily.INET, host="127.8.9.1", port=1)),
+    ("[::1]:65535", SocketAddress(family=SocketFamily.INET6, host="::1", port=65535)),
+]
+
+NOT_LOOPBACK = [
+    ("0.0.0.0:9894", "'0.0.0.0:9894' can be reached from elsewhere"),
+    ("[::]:9894", "can be reached from elsewhere"),
+    ("192.0.2.1:9894", "can be reached from elsewhere"),
+    ("[::ffff:192.0.2.1]:9894", "can be reached from elsewhere"),
+    ("localhost:9894", 'is no address with a port; write "127.0.0.1:9894" or "[::1]:9894"'),
+    ("::1:9894", "is no address with a port"),
+    ("[127.0.0.1]:9894", "is no address with a port"),
+    ("[::1%lo]:9894", "is no address with a port"),
+    ("127.0.0.1", "is no address with a port"),
+    ("127.1:9894", "is no address with a port"),
+    ("9894", "is no address with a port"),
+    (":9894", "is no address with a port"),
+    ("127.0.0.1:", "'' is no port; write a number from 1 to 65535 after the address"),
+    ("127.0.0.1:0", "'0' is no port"),
+    ("127.0.0.1:65536", "'65536' is no port"),
+    ("127.0.0.1:+1", "'+1' is no port"),
+]
+
+
+@pytest.mark.parametrize(("text", "address"), LOOPBACK, ids=[row[0] for row in LOOPBACK])
+def test_an_address_of_loopback(text: str, address: SocketAddress) -> None:
+    assert parse_loopback(text) == address
+
+
+@pytest.mark.parametrize(("text", "complaint"), NOT_LOOPBACK, ids=[row[0] for row in NOT_LOOPBACK])
+def test_what_is_no_address_of_loopback_says_what_would_be(text: str, complaint: str) -> None:
+    with pytest.raises(SocketError) as caught:
+        parse_loopback(text)
+    assert complaint in str(caught.value)
 
 
 @pytest.mark.parametrize(("text", "libmilter", "postfix"), GOOD, ids=[row[0] for row in GOOD])

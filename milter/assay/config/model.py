@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo
 
 from assay.config.cores import usable_cores
-from assay.config.socket import SocketAddress, SocketError, SocketFamily, parse_socket
+from assay.config.socket import SocketAddress, SocketError, SocketFamily, parse_loopback, parse_socket
 from assay.dns.nameservers import Nameserver, NameserverError, parse_nameserver
 from assay.domain import Domain
 from assay.errors import DomainError
@@ -85,6 +85,14 @@ def _own_id(value: str) -> str:
 def _socket(value: object, info: ValidationInfo) -> SocketAddress:
     try:
         return parse_socket(_text(value), _directory(info))
+    except SocketError as error:
+        raise ValueError(str(error)) from None
+
+
+def _metrics_address(value: object) -> SocketAddress | None:
+    text = _text(value)
+    try:
+        return parse_loopback(text) if text else None
     except SocketError as error:
         raise ValueError(str(error)) from None
 
@@ -213,6 +221,16 @@ class LogConfig(Table):
     level: Annotated[LogLevel, Field(strict=False)] = LogLevel.INFO
 
 
+class MetricsConfig(Table):
+    """``[metrics]``.
+
+    Attributes:
+        address: where Prometheus finds the numbers, on loopback; None: nowhere.
+    """
+
+    address: Annotated[SocketAddress | None, PlainValidator(_metrics_address)] = None
+
+
 class ConfigFile(Table):
     """What the file holds. To be validated with the context ``{"source": Path}``.
 
@@ -245,6 +263,7 @@ class ConfigFile(Table):
     exempt: ExemptConfig = ExemptConfig()
     stamp: StampConfig = StampConfig()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
 
 class Config(ConfigFile):

@@ -19,6 +19,7 @@ MAX_UNIX_PATH: Final = 107
 """Octets: sun_path of unix(7) less its final NUL."""
 
 _SPELLINGS: Final = 'write "inet:8894@127.0.0.1", "inet6:8894@[::1]" or "unix:/run/assay/assay.sock"'
+_LOOPBACK_SPELLINGS: Final = 'write "127.0.0.1:9894" or "[::1]:9894"'
 _MAX_PORT: Final = 65535
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _POSTFIX = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+):([0-9]{1,5})", re.ASCII)
@@ -91,6 +92,31 @@ def parse_socket(text: str, directory: Path) -> SocketAddress:
                 raise SocketError(f'{text!a} lacks its kind; did you mean "unix:{text}"?')
             kinds = f"{kind!a} is no kind of socket" if colon else f"{text!a} is no socket"
             raise SocketError(f"{kinds}; {_SPELLINGS}")
+
+
+def parse_loopback(text: str) -> SocketAddress:
+    """Read ``127.0.0.1:9894`` or ``[::1]:9894``, as Prometheus spells a target.
+
+    Raises:
+        SocketError: it is neither, or no address that only this machine reaches.
+    """
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        raise SocketError(f"{text!a} is no address with a port; {_LOOPBACK_SPELLINGS}") from None
+    if not colon or isinstance(address, IPv6Address) is (bare == host) or "%" in bare:
+        raise SocketError(f"{text!a} is no address with a port; {_LOOPBACK_SPELLINGS}")
+    if not address.is_loopback:
+        raise SocketError(
+            f"{text!a} can be reached from elsewhere, and whoever reaches it may read; {_LOOPBACK_SPELLINGS}, and for"
+            " another machine an ssh tunnel or a web server with a password in front"
+        )
+    if _PORT.fullmatch(port) is None or not 0 < int(port) <= _MAX_PORT:
+        raise SocketError(f"{port!a} is no port; write a number from 1 to {_MAX_PORT} after the address")
+    family = SocketFamily.INET if isinstance(address, IPv4Address) else SocketFamily.INET6
+    return SocketAddress(family=family, host=str(address), port=int(port))
 
 
 def _internet(family: SocketFamily, rest: str) -> SocketAddress:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from assay.daemon.counting import SupervisorCounts
-from assay.daemon.listener import address_of, listening
+from assay.daemon.endpoint import Endpoint
+from assay.daemon.listener import ListenError, address_of, listening
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup
 from assay.errors import ConfigurationError
@@ -131,6 +132,7 @@ class Supervisor:
         self._serve = serve
         self.table = Table()
         self._counts = SupervisorCounts(self.table.supervisor)
+        self._endpoint = Endpoint(self.table)
         self._workers: dict[int, Worker] = {}
         self._failures = 0
         self._respawn_at = 0.0
@@ -139,10 +141,11 @@ class Supervisor:
         """Serve until told to stop; return the exit code.
 
         Raises:
-            ListenError: the listening socket cannot be opened.
+            ListenError: the listening socket, or that of the metrics, cannot be opened.
         """
         with signals_held():
             with self._listening() as listener:
+                self._endpoint.open(self._setup.config.metrics.address)
                 address = address_of(listener)
                 log.info(
                     "listening",
@@ -167,7 +170,7 @@ class Supervisor:
         if not self._ready and len(self._serving()) >= self._setup.config.workers:
             self._ready = True
             self._notifier.ready(self._status())
-        event = signal.sigtimedwait(SIGNALS, self._patience())
+        event = signal.sigtimedwait(SIGNALS, min(self._patience(), self._endpoint.tend()))
         self._bury()
         if event is None:
             return True
@@ -270,6 +273,7 @@ class Supervisor:
             # A terminal's interrupt goes to its whole process group; libmilter would abort open messages on it.
             os.setpgid(0, 0)
             ours.close()
+            self._endpoint.leave()
             for worker in self._workers.values():
                 worker.control.close()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -281,12 +285,13 @@ class Supervisor:
 
     def _bury(self) -> None:
         """Collect every worker that has ended; one that was not told to ends with a log line and a delay."""
-        while self._workers:
+        while self._workers or self._endpoint.lives:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
             worker = self._workers.pop(pid, None)
             if worker is None:
+                self._endpoint.buried(pid, status)
                 continue
             worker.control.close()
             self.table.give_back(worker.counters)
@@ -336,6 +341,10 @@ class Supervisor:
         self._failures, self._respawn_at = 0, 0.0
         for worker in old:
             self._tell_to_drain(worker)
+        try:
+            self._endpoint.open(setup.config.metrics.address)
+        except ListenError as error:
+            log.warning("the metrics stay where they were", reason=error)
         self._counts.reloaded(ReloadOutcome.DONE)
         log.info("reloaded", workers=setup.config.workers)
 
@@ -374,5 +383,6 @@ class Supervisor:
                 os.kill(pid, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+        self._endpoint.close()
         log.info("stopped")
         return 0

@@ -133,17 +133,6 @@ class Family:
         """The cell of a family without labels."""
         return self.cells[()]
 
-    @property
-    def exposed(self) -> tuple[str, ...]:
-        """The names of its samples, as Prometheus gets them."""
-        match self.kind:
-            case Kind.COUNTER:
-                return (f"{self.name}_total",)
-            case Kind.GAUGE:
-                return (self.name,)
-            case Kind.HISTOGRAM:
-                return (f"{self.name}_bucket", f"{self.name}_count", f"{self.name}_sum")
-
 
 class _Layout:
     """Gives each series its cell."""
