@@ -14,6 +14,9 @@ BUILD_PACKAGES=(python3-venv python3-dev gcc libc6-dev libmilter-dev ca-certific
 # pages, and what the guides tell people to use.
 # shellcheck disable=SC2034
 REAL_PACKAGES=(postfix swaks knot man-db mandoc m4 sendmail-cf jq)
+# What script/deb builds with.
+# shellcheck disable=SC2034
+DEB_PACKAGES=(debhelper dpkg-dev libmilter-dev python3-venv)
 # What script/bench measures beside assay, and what it needs for that.
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
@@ -225,7 +228,9 @@ READ
     chmod 755 "$new"
     log=$({
         "$python" -m pip wheel --wheel-dir "$new/build" 'setuptools>=70.1'
-        "$python" -m pip wheel --wheel-dir "$new" --requirement <(echo "$requirements")
+        # Compiled now: pip may have kept one that another interpreter of the same version was linked with.
+        "$python" -m pip wheel --wheel-dir "$new" --no-cache-dir --no-deps "$(grep pymilter <<<"$requirements")"
+        "$python" -m pip wheel --wheel-dir "$new" --find-links "$new" --requirement <(echo "$requirements")
     } 2>&1) || {
         # A caller can tell that nothing is wrong but the network: EX_UNAVAILABLE of sysexits.h.
         say "$log"
