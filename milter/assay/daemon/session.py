@@ -99,7 +99,7 @@ class Session:
     """The facts of one connection, and at most one open message.
 
     Attributes:
-        counted: its messages are mail; False for those of a watchdog.
+        counted: what came last to its end is mail; False for a probe of the watchdog.
     """
 
     def __init__(self, context: Context) -> None:
