@@ -248,8 +248,9 @@ def test_a_watchdog_s_messages_are_no_mail() -> None:
 
 
 def test_mail_after_a_watchdog_s_message_is_mail() -> None:
-    world = World(probe="Q1")
-    world.send()
+    world = World(probe="Q1", cached=True)
+    world.judge()
+    world.session.carried_out()
     world.judge(queue_id="Q2")
     world.session.carried_out()
 

@@ -173,6 +173,7 @@ class Supervisor:
 
         def alone() -> None:
             listener.close()
+            self._endpoint.leave()
             for worker in self._workers.values():
                 worker.control.close()
 
