@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -32,23 +33,30 @@ def changed(index: int, name: bytes, value: bytes) -> bytes:
 
 
 class FakeMilter:
-    """A milter on a port of loopback.
+    """A milter on a port of loopback, or on a unix socket.
 
     Args:
         protocol: what it negotiates.
         at_end: what it sends at end of message; the last is its verdict.
+        path: of the unix socket.
 
     Attributes:
         packets: all that came, in order: command and data.
     """
 
-    def __init__(self, protocol: int, at_end: Sequence[bytes] = (b"c",)) -> None:
+    def __init__(self, protocol: int, at_end: Sequence[bytes] = (b"c",), *, path: Path | None = None) -> None:
         self.packets: list[tuple[bytes, bytes]] = []
         self._protocol = protocol
         self._at_end = at_end
-        port = free_port()
-        self.place = f"inet:{port}@127.0.0.1"
-        self._listener = socket.create_server(("127.0.0.1", port))
+        if path is None:
+            port = free_port()
+            self.place = f"inet:{port}@127.0.0.1"
+            self._listener = socket.create_server(("127.0.0.1", port))
+        else:
+            self.place = f"unix:{path}"
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._listener.bind(str(path))
+            self._listener.listen()
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The commands: ``assay run``, ``assay check``, ``assay config`` and ``assay demo``, one module each."""
+"""The commands, one module each."""
 
 import click
 
@@ -6,6 +6,7 @@ from assay import __version__, log
 from assay.cli.check import check
 from assay.cli.config import config
 from assay.cli.demo import demo
+from assay.cli.doctor import doctor
 from assay.cli.run import run
 
 
@@ -20,5 +21,5 @@ def main() -> None:
     log.configure()
 
 
-for command in (run, check, config, demo):
+for command in (run, check, config, demo, doctor):
     main.add_command(command)

@@ -125,7 +125,11 @@ class MilterClient:
         if isinstance(address, str):
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.settimeout(timeout)
-            connection.connect(address)
+            try:
+                connection.connect(address)
+            except OSError:
+                connection.close()
+                raise
         else:
             connection = socket.create_connection(address, timeout)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,7 +1,6 @@
 """From files to what the daemon runs on: all of it good, or a list of everything that is wrong."""
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from assay.config.load import find_configuration, load_all
@@ -21,13 +20,11 @@ class Setup:
 
     Attributes:
         nameservers: those of the configuration, else those of the machine.
-        probe: the queue id by which the workers of this setup know a probe of the watchdog; a secret.
     """
 
     config: Config
     settings: Settings
     nameservers: tuple[Nameserver, ...]
-    probe: str = field(default_factory=secrets.token_hex, repr=False)
 
 
 def load_setup(path: Path | None) -> Setup:

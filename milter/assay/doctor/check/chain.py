@@ -1,0 +1,131 @@
+"""What holds for the milters of any MTA: that assay is among them, its place, and its relatives in the list."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from assay.doctor.inspection import Inspection
+from assay.doctor.milters import Listed, Product, product_of
+from assay.doctor.model import Finding, Kind, error, warning
+
+NOT_LISTED: Final = error(
+    "milter-not-listed",
+    "The MTA does not ask assay: mail comes in unjudged and without Authentication-Results, and forged fields stay.",
+    "Postfix: smtpd_milters. Sendmail: INPUT_MAIL_FILTER. `assay config` prints the socket to write.",
+)
+TWICE: Final = warning(
+    "milter-listed-twice",
+    "Every message is judged twice, and the second time removes the Authentication-Results of the first as forged.",
+    "Leave one of the two.",
+)
+ORDER: Final = warning(
+    "milter-order",
+    "A milter that changes messages stands before assay: signatures that were whole when the message came are judged"
+    " broken.",
+    "Put assay first.",
+)
+SECOND_DMARC: Final = warning(
+    "second-dmarc-milter",
+    "Another milter evaluates DMARC too: it may refuse what assay's policies let in, and readers find two verdicts.",
+    "Take the other one out of the list, or switch its DMARC off.",
+)
+ID_CLASH: Final = error(
+    "authserv-id-clash",
+    "Another milter writes Authentication-Results under the same authserv-id: each takes the other's for forged, and a"
+    " reader cannot tell whose verdict it sees.",
+    "Give one of the two another authserv-id, or stop the other one from verifying.",
+)
+ACCEPTS: Final = warning(
+    "mail-unjudged-while-away",
+    "While assay is stopped, restarts or is overloaded, mail is let in unjudged. Who wants to get a forged message in"
+    " need only flood the daemon first.",
+    "Postfix: milter_default_action = tempfail. Sendmail: F=T.",
+)
+REJECTS: Final = error(
+    "mail-refused-while-away",
+    "While assay is stopped or restarts, mail is refused for good: it is lost to its sender.",
+    "Postfix: milter_default_action = tempfail. Sendmail: F=T.",
+)
+HOLDS: Final = warning(
+    "mail-held-while-away",
+    "While assay is stopped or restarts, all mail goes to the hold queue, where it stays until somebody releases it.",
+    "Postfix: milter_default_action = tempfail.",
+)
+KINDS: Final = (NOT_LISTED, TWICE, ORDER, SECOND_DMARC, ID_CLASH, ACCEPTS, REJECTS, HOLDS)
+
+_AWAY: Final[Mapping[str, Kind]] = {"accept": ACCEPTS, "reject": REJECTS, "quarantine": HOLDS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Where a list of milters stands.
+
+    Attributes:
+        place: file and key.
+        own_name: the host name of the MTA, the authserv-id of every milter that is told no other.
+        reorder: gives the command or the line that makes the list this one.
+    """
+
+    place: str
+    own_name: str
+    reorder: Callable[[Sequence[Listed]], str]
+
+
+def check(inspection: Inspection, milters: Sequence[Listed], ours: Sequence[int], where: Chain) -> Iterator[Finding]:
+    """Look at a list in which assay stands.
+
+    Args:
+        inspection: what was read.
+        milters: the list, in order.
+        ours: at which places of it assay stands; at least one.
+        where: the list in words.
+    """
+    first = ours[0]
+    alone = [each for index, each in enumerate(milters) if index not in ours[1:]]
+    if len(ours) > 1:
+        yield TWICE.found(f"{where.place} lists assay {len(ours)} times", where.reorder(alone))
+    for index, each in enumerate(milters):
+        product = product_of(each) if index not in ours else None
+        if product is None:
+            continue
+        others = [other for other in alone if other is not each]
+        if index < first and product.changes:
+            yield ORDER.found(
+                f"{where.place} has {product.name} ({each.spelled}) before assay, which {product.changes}",
+                where.reorder([milters[first], *(other for other in alone if other is not milters[first])]),
+            )
+        if product.dmarc and not _without_dmarc(inspection, product):
+            yield SECOND_DMARC.found(f"{where.place} lists {product.name} ({each.spelled}) too", where.reorder(others))
+        if product.identifies and _id_of(inspection, product, where.own_name) == own_id(inspection, where.own_name):
+            name = own_id(inspection, where.own_name)
+            yield ID_CLASH.found(
+                f"{where.place}: {product.name} ({each.spelled}) and assay both write Authentication-Results as {name}",
+                f"in the configuration of {product.name}: AuthservID {product.name}.{name}, then restart it",
+            )
+
+
+def while_away(action: str, what: str, remedy: str) -> Iterator[Finding]:
+    """Say what is wrong with an action of Postfix for the time in which the milter does not answer."""
+    kind = _AWAY.get(action.lower())
+    if kind is not None:
+        yield kind.found(what, remedy)
+
+
+def own_id(inspection: Inspection, own_name: str) -> str:
+    """Return the authserv-id that assay writes with an MTA of this name."""
+    config = inspection.config
+    return (config.authserv_id if config is not None and config.authserv_id else own_name).lower()
+
+
+def _id_of(inspection: Inspection, product: Product, own_name: str) -> str | None:
+    """Return the authserv-id that another milter writes; None if it verifies nothing."""
+    settings = inspection.signers.get(product.name, {})
+    if "v" not in settings.get("mode", "sv"):
+        return None
+    name = settings.get("authservid", "HOSTNAME")
+    return own_name.lower() if name == "HOSTNAME" else name.lower()
+
+
+def _without_dmarc(inspection: Inspection, product: Product) -> bool:
+    """Whether its configuration says that it does not evaluate DMARC, though it could."""
+    return inspection.signers.get(product.name, {}).get("dmarc") == "off"

@@ -1,0 +1,305 @@
+"""How Postfix is attached: its lists of milters, and what it does while assay is away or slow."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from assay.config.model import Config
+from assay.config.socket import SocketFamily
+from assay.doctor.check import chain
+from assay.doctor.inspection import Inspection
+from assay.doctor.milters import Listed, is_at, swapped
+from assay.doctor.model import Finding, error, warning
+from assay.doctor.postfix import Postfix, Role, Service, seconds
+
+SPELLING: Final = error(
+    "milter-spelling",
+    "The socket is written as libmilter does (inet:port@host). Postfix wants inet:host:port, takes the line for a host"
+    " called port@host, and does milter_default_action with every message.",
+    "Write the spelling of Postfix; `assay config` prints it.",
+)
+OUTSIDE_CHROOT: Final = error(
+    "socket-outside-chroot",
+    "A service of Postfix runs in a chroot: to it, an absolute path starts in the queue directory, so it looks for the"
+    " socket where none is, and does milter_default_action with every message.",
+    "Put the socket below the queue directory and write its path relative to that; or run the service without chroot.",
+)
+PATH_FOR_CHROOT: Final = error(
+    "socket-path-for-chroot",
+    "The path is written as a chroot sees it, and the service has none: it looks for the socket where none is, and does"
+    " milter_default_action with every message.",
+    "Write the path relative to the queue directory, without a slash in front: that works with and without chroot.",
+)
+PROXY_FILTER: Final = error(
+    "proxy-filter-hides-message",
+    "With smtpd_proxy_filter milters see the SMTP commands and neither header nor body: nothing can be verified.",
+    "Run the content filter after the queue (content_filter), or as a milter after assay.",
+)
+NON_SMTPD: Final = warning(
+    "milter-in-non-smtpd",
+    "Mail that is born on this machine, and what sendmail(1) hands in, goes through assay as if it came from 127.0.0.1:"
+    " there is no client to authenticate.",
+    "Take assay out of non_smtpd_milters; signers belong there.",
+)
+OLD_PROTOCOL: Final = error(
+    "milter-protocol-old",
+    "Below version 6 Postfix cannot hand over the space in front of a header field's value. Signatures would break, so"
+    " assay refuses such a connection.",
+    "milter_protocol = 6, the default.",
+)
+CONTENT_TIMEOUT: Final = warning(
+    "content-timeout-short",
+    "The MTA gives up before assay has waited as long for the DNS as it may (twice [dns] budget), and does with slow"
+    " messages what it does while assay is away.",
+    "Postfix: milter_content_timeout = 300s. Sendmail: T=R:60s;E:5m. Or a smaller [dns] budget.",
+)
+COMMAND_TIMEOUT: Final = warning(
+    "command-timeout-short",
+    "assay answers commands at once, but a busy machine needs a few seconds for it; then the MTA gives up.",
+    "Postfix: milter_command_timeout = 30s. Sendmail: T=S:30s.",
+)
+CONNECT_TIMEOUT: Final = warning(
+    "connect-timeout-short",
+    "A connection that is made while assay restarts waits until it serves again, which takes some seconds.",
+    "Postfix: milter_connect_timeout = 30s. Sendmail: T=C:30s.",
+)
+SUBMISSION: Final = warning(
+    "submission-judged",
+    "Mail of own users would be judged as if it came from outside: SPF does not know their addresses, and a DMARC"
+    " policy of your own would refuse it.",
+    "In master.cf: -o smtpd_milters= for that service (or only the signer); and [exempt] authenticated = true.",
+)
+REINJECTION_JUDGED: Final = error(
+    "reinjection-judged",
+    "What a content filter hands back would be judged a second time, with the filter as its client: SPF fails, and"
+    " signatures that the filter broke do too.",
+    "In master.cf: -o smtpd_milters= for that service.",
+)
+REINJECTION_STRIPS: Final = warning(
+    "reinjection-strips-results",
+    "What a content filter hands back goes through assay again, which takes its own Authentication-Results for forged"
+    " ones, since it cannot know better, and removes them.",
+    "In master.cf: -o smtpd_milters= for that service; or [exempt] keep_results = true.",
+)
+STRIP_CHARACTERS: Final = warning(
+    "nul-not-stripped",
+    "A milter cannot see what follows a NUL in a header field, a mail reader may: something else would be judged than"
+    " is shown.",
+    "main.cf: message_strip_characters = \\0",
+)
+ORIGINATING: Final = warning(
+    "daemon-name-originating",
+    "milter_macro_daemon_name = ORIGINATING tells milters that mail comes from own users. On a service that takes mail"
+    " from everybody a signer such as opendkim signs what strangers send.",
+    "Set it in master.cf for submission services only.",
+)
+SPF_POLICY: Final = warning(
+    "spf-policy-service",
+    "A policy service refuses mail on SPF alone, before a DKIM signature could prove it genuine: forwarded mail is"
+    " lost, and assay's policies never see it.",
+    "Remove the check_policy_service of SPF; assay checks SPF, and its policy files decide.",
+)
+OLD_POSTFIX: Final = error(
+    "postfix-old",
+    "Postfix before 2.6 does not speak version 6 of the milter protocol and cannot quarantine.",
+    "Upgrade Postfix.",
+)
+KINDS: Final = (
+    *(SPELLING, OUTSIDE_CHROOT, PATH_FOR_CHROOT, PROXY_FILTER, NON_SMTPD, OLD_PROTOCOL, CONTENT_TIMEOUT),
+    *(COMMAND_TIMEOUT, CONNECT_TIMEOUT, SUBMISSION, REINJECTION_JUDGED, REINJECTION_STRIPS, STRIP_CHARACTERS),
+    *(ORIGINATING, SPF_POLICY, OLD_POSTFIX),
+)
+
+MIN_VERSION: Final = (2, 6)
+MIN_PROTOCOL: Final = 6
+MIN_SECONDS: Final = 10
+"""For connecting and for a command (local choice): a start of assay takes about two on a small machine."""
+
+_NUL = re.compile(r"\\0{1,3}(?![0-7])")
+_SPF_SERVICE = re.compile(r"check_policy_service\s+\{?\s*(\S*(?:policyd?-spf|pyspf|spf-policy)\S*)", re.IGNORECASE)
+_RESTRICTIONS: Final = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
+
+
+def check(inspection: Inspection) -> Iterator[Finding]:
+    """Look at Postfix, if there is one and our own configuration is known."""
+    postfix, config = inspection.postfix, inspection.config
+    if postfix is None or config is None:
+        return
+    version = tuple(int(part) for part in re.findall(r"\d+", postfix.value("mail_version"))[:2])
+    if version < MIN_VERSION:
+        yield OLD_POSTFIX.found(f"this is Postfix {postfix.value('mail_version')}", "upgrade Postfix to 2.6 or newer")
+    if not any(_NUL.search(postfix.value(f"message_{verb}_characters")) for verb in ("strip", "reject")):
+        yield STRIP_CHARACTERS.found(
+            f"{postfix.place('message_strip_characters')} holds no \\0",
+            postfix.command("message_strip_characters", r"\0"),
+        )
+    if any(_ours(inspection, config, postfix.non_smtpd_milters)):
+        yield NON_SMTPD.found(
+            f"{postfix.place('non_smtpd_milters')} lists assay",
+            postfix.command("non_smtpd_milters", _without(inspection, config, postfix.non_smtpd_milters)),
+        )
+    for service in postfix.receivers:
+        match postfix.role(service):
+            case Role.PUBLIC:
+                yield from _public(inspection, config, postfix, service)
+            case Role.SUBMISSION:
+                yield from _submission(inspection, config, postfix, service)
+            case Role.LOCAL:
+                yield from _local(inspection, config, postfix, service)
+
+
+def _ours(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> list[int]:
+    """Say at which places of a list assay stands."""
+    real = {path: walk.real for path, walk in inspection.walks.items()}
+    return [index for index, each in enumerate(milters) if is_at(each, config.socket, real)]
+
+
+def _without(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> str:
+    ours = _ours(inspection, config, milters)
+    return ", ".join(each.spelled for index, each in enumerate(milters) if index not in ours)
+
+
+def _public(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Iterator[Finding]:
+    milters = postfix.milters(service)
+    ours = _ours(inspection, config, milters)
+    place = postfix.place("smtpd_milters", service)
+    if postfix.value("milter_macro_daemon_name", service) == "ORIGINATING":
+        yield ORIGINATING.found(
+            f"{postfix.place('milter_macro_daemon_name', service)} is ORIGINATING, also for {service.label}",
+            postfix.override("milter_macro_daemon_name", "$myhostname", service),
+        )
+    for name in (f"smtpd_{each}_restrictions" for each in _RESTRICTIONS):
+        if found := _SPF_SERVICE.search(postfix.value(name, service)):
+            yield SPF_POLICY.found(
+                f"{postfix.place(name, service)} asks {found[1]}",
+                f"take check_policy_service {found[1]} out of {name}, then: postfix reload",
+            )
+    if not ours:
+        yield _not_there(config, postfix, service, milters)
+        return
+    yield from chain.check(
+        inspection,
+        milters,
+        ours,
+        chain.Chain(
+            place=place,
+            own_name=postfix.value("myhostname"),
+            reorder=lambda listed: postfix.command(
+                "smtpd_milters", ", ".join(each.spelled for each in listed), service
+            ),
+        ),
+    )
+    if proxy := postfix.value("smtpd_proxy_filter", service):
+        yield PROXY_FILTER.found(
+            f"{postfix.place('smtpd_proxy_filter', service)} is {proxy}: assay sees no message on {service.label}",
+            f"in master.cf -o content_filter=smtp:{proxy} instead of -o smtpd_proxy_filter={proxy}; postfix reload",
+        )
+    yield from _settings(config, postfix, service, milters[ours[0]])
+
+
+def _not_there(config: Config, postfix: Postfix, service: Service, milters: tuple[Listed, ...]) -> Finding:
+    """Say why assay is not in the list: it is written wrong, or it is not there at all."""
+    place = postfix.place("smtpd_milters", service)
+    queue = postfix.value("queue_directory")
+    for each in milters:
+        if right := swapped(each.spelled):
+            return SPELLING.found(
+                f"{place} says {each.spelled}", f"write {right}: {postfix.command('smtpd_milters', right, service)}"
+            )
+        if config.socket.family is not SocketFamily.UNIX or not each.written:
+            continue
+        if service.chroot and each.written == config.socket.path:
+            return OUTSIDE_CHROOT.found(
+                f"{place} says {each.spelled}, and {service.label} runs in a chroot: it looks for {each.path}",
+                f'in {config.source}: socket = "unix:{queue}/assay/assay.sock", in Postfix: '
+                + postfix.command("smtpd_milters", "unix:assay/assay.sock", service),
+            )
+        if not service.chroot and config.socket.path == f"{queue}/{each.written.lstrip('/')}":
+            return PATH_FOR_CHROOT.found(
+                f"{place} says {each.spelled}, and {service.label} runs without a chroot",
+                postfix.command("smtpd_milters", f"unix:{each.written.lstrip('/')}", service),
+            )
+    names = ", ".join([_spelled(config, postfix), *(each.spelled for each in milters)])
+    if "no_milters" in postfix.value("receive_override_options", service):
+        name = "receive_override_options"
+        return chain.NOT_LISTED.found(
+            f"{postfix.place(name, service)} says no_milters, so {service.label} asks none",
+            "take no_milters out of it, then: postfix reload",
+        )
+    return chain.NOT_LISTED.found(
+        f"{place} does not list assay ({config.socket.postfix}), so mail that {service.label} takes is not judged",
+        postfix.command("smtpd_milters", names, service),
+    )
+
+
+def _spelled(config: Config, postfix: Postfix) -> str:
+    """Write our socket so that a service finds it with and without chroot."""
+    queue = f"{postfix.value('queue_directory')}/"
+    if config.socket.path.startswith(queue):
+        return f"unix:{config.socket.path.removeprefix(queue)}"
+    return config.socket.postfix
+
+
+def _settings(config: Config, postfix: Postfix, service: Service, milter: Listed) -> Iterator[Finding]:
+    """Look at what Postfix does with this milter: for it alone, for the service, or for all."""
+
+    def place(name: str) -> str:
+        if name in milter.own:
+            return f"{postfix.place('smtpd_milters', service)}: {{ {milter.spelled}, {name} }}"
+        return postfix.place(f"milter_{name}", service)
+
+    def remedy(name: str, value: str) -> str:
+        if name in milter.own:
+            return f"write {name}={value} there, then: postfix reload"
+        return postfix.command(f"milter_{name}", value, service)
+
+    action = milter.settings["default_action"]
+    yield from chain.while_away(action, f"{place('default_action')} is {action}", remedy("default_action", "tempfail"))
+    protocol = milter.settings["protocol"].split()[0] if milter.settings["protocol"] else ""
+    if protocol.isdecimal() and int(protocol) < MIN_PROTOCOL:
+        yield OLD_PROTOCOL.found(f"{place('protocol')} is {protocol}", remedy("protocol", "6"))
+    least = {
+        "content_timeout": (CONTENT_TIMEOUT, 2 * config.dns.budget, "300s"),
+        "command_timeout": (COMMAND_TIMEOUT, MIN_SECONDS, "30s"),
+        "connect_timeout": (CONNECT_TIMEOUT, MIN_SECONDS, "30s"),
+    }
+    for name, (kind, minimum, good) in least.items():
+        span = seconds(milter.settings[name])
+        if span is not None and span < minimum:
+            yield kind.found(
+                f"{place(name)} is {milter.settings[name]}, and assay may need {minimum:g}s", remedy(name, good)
+            )
+
+
+def _submission(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Iterator[Finding]:
+    if not _ours(inspection, config, postfix.milters(service)):
+        return
+    authenticates = postfix.value("smtpd_sasl_auth_enable", service) == "yes"
+    if config.exempt.authenticated and authenticates:
+        return
+    why = "its users do not authenticate themselves" if not authenticates else "[exempt] authenticated is false"
+    yield SUBMISSION.found(
+        f"{postfix.directory}/master.cf: {service.label} takes mail of own users through assay, and {why}",
+        postfix.override("smtpd_milters", _without(inspection, config, postfix.milters(service)), service),
+    )
+
+
+def _local(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Iterator[Finding]:
+    if not _ours(inspection, config, postfix.milters(service)):
+        return
+    place = f"{postfix.directory}/master.cf: {service.label}"
+    remedy = postfix.override("smtpd_milters", "", service)
+    exempt = any(ip_address("127.0.0.1") in network for network in config.exempt.networks)
+    if not exempt:
+        yield REINJECTION_JUDGED.found(
+            f"{place} takes mail from this machine through assay, and [exempt] networks lacks 127.0.0.1", remedy
+        )
+    elif not config.exempt.keep_results and _filters(postfix):
+        yield REINJECTION_STRIPS.found(f"{place} takes mail back from the content filter through assay", remedy)
+
+
+def _filters(postfix: Postfix) -> bool:
+    """Whether mail leaves Postfix for a content filter, and so comes back."""
+    names = ("content_filter", "smtpd_proxy_filter")
+    return any(postfix.value(name, service) for service in postfix.receivers for name in names)

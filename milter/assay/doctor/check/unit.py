@@ -1,0 +1,163 @@
+"""The unit of systemd: it starts, restarts, stops gently, and keeps its sandbox."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from assay.doctor.inspection import Inspection
+from assay.doctor.model import Finding, error, notice, warning
+from assay.doctor.unit import Unit, seconds, truth
+
+MISSING: Final = notice(
+    "unit-missing",
+    "systemd runs this machine and knows no assay.service: nobody starts assay after a boot or a crash.",
+    "Install the unit that comes with assay.",
+)
+NOT_ENABLED: Final = warning(
+    "unit-not-enabled",
+    "The service does not start at boot: after the next one the MTA does what it does while assay is away.",
+    "systemctl enable assay",
+)
+NEEDS_RELOAD: Final = warning(
+    "unit-needs-reload",
+    "The unit was changed after systemd read it: the service runs with the old text.",
+    "systemctl daemon-reload, then systemctl restart assay.",
+)
+AS_ROOT: Final = error(
+    "unit-as-root",
+    "The service runs as root, which it never needs: a fault in it or in a library would be one of the whole machine.",
+    "User=assay in the unit.",
+)
+SANDBOX: Final = warning(
+    "unit-sandbox-loosened",
+    "The unit is less closed than the one that comes with assay, which was shown to work.",
+    "Take these lines out of the drop-in, or copy the unit that comes with assay again.",
+)
+KILL_MODE: Final = error(
+    "unit-kill-mode",
+    "At a stop SIGTERM goes to the workers too, whose libmilter then breaks off open messages; only the supervisor may"
+    " get it.",
+    "KillMode=mixed in the unit.",
+)
+STOP_TIMEOUT: Final = warning(
+    "unit-stop-timeout",
+    "systemd kills the service before its workers have finished the messages they have (stop_timeout).",
+    "TimeoutStopSec= in the unit larger than stop_timeout, or a smaller stop_timeout.",
+)
+NO_RESTART: Final = warning(
+    "unit-no-restart",
+    "If the service ends by a fault nobody starts it again.",
+    "Restart=always in the unit.",
+)
+DESCRIPTORS: Final = warning(
+    "unit-descriptors",
+    "A worker may need more descriptors than the unit allows: one for each SMTP session that Postfix may open, and one"
+    " for each question under way. Beyond, connections wait.",
+    "A larger LimitNOFILE= in the unit.",
+)
+WATCHDOG: Final = warning(
+    "unit-watchdog-short",
+    "systemd takes a service that is silent for so short a time for dead; on a busy machine that ends a healthy one.",
+    "WatchdogSec= of the unit that comes with assay.",
+)
+KINDS: Final = (
+    *(MISSING, NOT_ENABLED, NEEDS_RELOAD, AS_ROOT, SANDBOX, KILL_MODE, STOP_TIMEOUT, NO_RESTART, DESCRIPTORS),
+    WATCHDOG,
+)
+
+DEFAULT_DESCRIPTORS: Final = 1024
+"""systemd's soft limit for services that say nothing (DefaultLimitNOFILE)."""
+RESERVE: Final = 256
+"""Descriptors of a worker beside its sessions: queries under way, files, its control socket (local choice)."""
+DEFAULT_STOP: Final = 90.0
+"""Seconds: DefaultTimeoutStopSec of systemd."""
+MIN_WATCHDOG: Final = 10.0
+"""Seconds (local choice): a probe message goes the way of every other and may wait behind them."""
+
+_SANDBOX = re.compile(
+    r"(Protect|Private|Restrict|SystemCall|NoNewPrivileges|CapabilityBoundingSet|AmbientCapabilities|LockPersonality"
+    r"|MemoryDenyWriteExecute|RemoveIPC|IPAddress|UMask|KeyringMode|ProcSubset|DevicePolicy)"
+)
+
+
+def check(inspection: Inspection) -> Iterator[Finding]:
+    """Look at the unit, if systemd runs the machine or there is one."""
+    unit = inspection.unit
+    if unit is None or not unit.path:
+        if inspection.machine.systemd:
+            yield MISSING.found(
+                "there is no assay.service",
+                "copy share/assay/systemd/ to /etc/systemd/system/; systemctl daemon-reload",
+            )
+        return
+    if not unit.enabled:
+        yield NOT_ENABLED.found(f"{unit.path} is not wanted by any target", "systemctl enable --now assay")
+    if unit.outdated:
+        yield NEEDS_RELOAD.found(
+            f"{unit.path} or a drop-in is newer than what systemd runs",
+            "systemctl daemon-reload && systemctl restart assay",
+        )
+    yield from _user(unit)
+    yield from _sandbox(unit)
+    yield from _life(unit, inspection)
+    yield from _descriptors(unit, inspection)
+
+
+def _user(unit: Unit) -> Iterator[Finding]:
+    user = unit.settings.get("User", "")
+    if user in {"root", "0"} or (not user and not truth(unit.settings.get("DynamicUser", "no"))):
+        yield AS_ROOT.found(f"{_place(unit, 'User')} is {user or 'not set'}", _edit("User=assay"))
+
+
+def _sandbox(unit: Unit) -> Iterator[Finding]:
+    keys = sorted(key for key in unit.shipped if _SANDBOX.match(key))
+    loose = [
+        f"{key}={unit.settings.get(key, '')} (shipped: {unit.shipped[key]})"
+        for key in keys
+        if unit.settings.get(key, "").lower() != unit.shipped[key].lower()
+    ]
+    if loose:
+        yield SANDBOX.found(
+            f"{', '.join(unit.drop_ins) or unit.path}: {', '.join(loose)}",
+            "systemctl revert assay, or take these lines out: systemctl edit assay",
+        )
+
+
+def _life(unit: Unit, inspection: Inspection) -> Iterator[Finding]:
+    mode = unit.settings.get("KillMode", "control-group")
+    if mode not in {"mixed", "process"}:
+        yield KILL_MODE.found(f"{_place(unit, 'KillMode')} is {mode}", _edit("KillMode=mixed"))
+    if inspection.config is not None:
+        stop = seconds(unit.settings.get("TimeoutStopSec", f"{DEFAULT_STOP:g}"))
+        if stop is not None and stop <= inspection.config.stop_timeout:
+            yield STOP_TIMEOUT.found(
+                f"{_place(unit, 'TimeoutStopSec')} is {stop:g}s, and stop_timeout in {inspection.config.source}"
+                f" {inspection.config.stop_timeout:g}s",
+                _edit(f"TimeoutStopSec={inspection.config.stop_timeout + 30:g}"),
+            )
+    restart = unit.settings.get("Restart", "no")
+    if restart not in {"always", "on-failure", "on-abnormal"}:
+        yield NO_RESTART.found(f"{_place(unit, 'Restart')} is {restart}", _edit("Restart=always"))
+    watchdog = seconds(unit.settings.get("WatchdogSec", "0"))
+    if watchdog is not None and 0 < watchdog < MIN_WATCHDOG:
+        shipped = unit.shipped.get("WatchdogSec", "30")
+        yield WATCHDOG.found(f"{_place(unit, 'WatchdogSec')} is {watchdog:g}s", _edit(f"WatchdogSec={shipped}"))
+
+
+def _descriptors(unit: Unit, inspection: Inspection) -> Iterator[Finding]:
+    limit = unit.settings.get("LimitNOFILE", str(DEFAULT_DESCRIPTORS)).partition(":")[0]
+    sessions = inspection.postfix.processes() if inspection.postfix is not None else 0
+    needed = sessions + RESERVE
+    if limit.isdecimal() and int(limit) < needed:
+        yield DESCRIPTORS.found(
+            f"{_place(unit, 'LimitNOFILE')} is {limit}, and Postfix may open {sessions} sessions at the same time",
+            _edit(f"LimitNOFILE={max(16384, needed)}"),
+        )
+
+
+def _place(unit: Unit, key: str) -> str:
+    return f"{', '.join((unit.path, *unit.drop_ins))}: {key}="
+
+
+def _edit(line: str) -> str:
+    return f"systemctl edit assay: [Service] {line}; then: systemctl restart assay"

@@ -1,0 +1,222 @@
+"""What was read, as values: all that a check may know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from assay.config.model import Config
+from assay.dns.nameservers import Nameserver
+from assay.doctor.postfix import Postfix
+from assay.doctor.sendmail import Sendmail
+from assay.doctor.unit import Unit
+from assay.errors import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Something that could not be looked at.
+
+    Attributes:
+        what: the thing.
+        why: in words.
+        remedy: what would let us look.
+    """
+
+    what: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One part of a path, a link already followed.
+
+    Attributes:
+        path: as seen from the machine that is looked at.
+        mode: permission bits and no file type.
+        acl: it has an access control list, which the mode does not tell.
+    """
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    directory: bool
+    acl: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A path from the root directory on.
+
+    Attributes:
+        path: what was walked to.
+        real: the same without links, as far as it exists.
+        steps: the directories and, last, the file; they end where the path does.
+        missing: the first part that is not there; empty if all is.
+        denied: the first part that we may not look at; empty if none.
+    """
+
+    path: str
+    real: str
+    steps: tuple[Step, ...]
+    missing: str = ""
+    denied: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user as programs run as it.
+
+    Attributes:
+        uid: None for one that exists only while its service runs (DynamicUser).
+        gids: its own group and those that it is a member of.
+    """
+
+    name: str
+    uid: int | None
+    gids: frozenset[int]
+
+
+class Contact(StrEnum):
+    """What became of a connection to the milter's socket."""
+
+    SPEAKS = "speaks"
+    """A milter that takes what we need answered."""
+    STRANGE = "strange"
+    """Something answered, or kept silent, that is no such milter."""
+    NOBODY = "nobody"
+    """No connection."""
+    DENIED = "denied"
+    """We ourselves may not connect, so nothing is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketView:
+    """The milter's own socket.
+
+    Attributes:
+        why: of a contact that failed.
+        walk: to a unix socket; None for the others.
+    """
+
+    contact: Contact
+    why: str = ""
+    walk: Walk | None = None
+
+
+class Outcome(StrEnum):
+    """What a name server did with a question."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverView:
+    """One name server, asked only for what it knows without asking others.
+
+    Attributes:
+        outcome: of the question for the name servers of the root.
+        why: the response code or the error, where it did not answer.
+        milliseconds: of a repeated question, so of its cache.
+        validates: it set AD on the signed answer.
+        tcp: it answers over TCP too.
+        invents: it has an address for a name below "invalid", which cannot exist (RFC 6761 6.4).
+    """
+
+    server: Nameserver
+    outcome: Outcome
+    why: str = ""
+    milliseconds: float = 0.0
+    validates: bool = False
+    tcp: bool = False
+    invents: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A message in the hold queue of Postfix that carries our field, which says that we asked for it.
+
+    Attributes:
+        since: seconds since 1970.
+        author_domain: of the message; empty if the field does not say.
+    """
+
+    queue_id: str
+    since: int
+    author_domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A distribution that assay is built on.
+
+    Attributes:
+        required: the specifiers, such as ``<2,>=1.1.8``.
+        installed: None if it is not.
+    """
+
+    name: str
+    required: str
+    installed: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The rest of what is known of the machine.
+
+    Attributes:
+        now: seconds since 1970, by its clock.
+        host: its name.
+
+        synchronised: whether the kernel says that something keeps the clock; None where it cannot be asked.
+        suffixes: the date of the list of public suffixes; None if it does not say.
+        systemd: whether services are run by it.
+    """
+
+    now: float
+    host: str
+    synchronised: bool | None
+    suffixes: date | None
+    libraries: tuple[Library, ...]
+    python: str
+    libmilter: str
+    systemd: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """All that was read.
+
+    Attributes:
+        config: ours; None if it cannot be used, as ``problems`` say.
+        trusted_uids: who counts as root: files of these are no risk.
+        trusted_gids: whose write permission is none.
+        mail_user: the account that Postfix's smtpd runs as; None if it does not exist.
+        daemon_user: the account that assay runs as; None if it is not known.
+        walks: by path as it stands in a configuration: the sockets of milters as an MTA sees them.
+        files: of the configuration and the policies.
+        held: mail that we had put on hold.
+        signers: what the configurations of other milters say, by product: key to value.
+    """
+
+    config: Config | None
+    problems: tuple[Problem, ...] = ()
+    socket: SocketView | None = None
+    resolvers: tuple[ResolverView, ...] = ()
+    machine: Machine
+    postfix: Postfix | None = None
+    sendmail: Sendmail | None = None
+    unit: Unit | None = None
+    trusted_uids: frozenset[int] = frozenset({0})
+    trusted_gids: frozenset[int] = frozenset({0})
+    mail_user: Account | None = None
+    daemon_user: Account | None = None
+    walks: Mapping[str, Walk] = field(default_factory=dict)
+    files: tuple[Walk, ...] = ()
+    held: tuple[Held, ...] = ()
+    signers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()

@@ -1,0 +1,151 @@
+"""All of it: what is read on the machine becomes one Inspection."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from assay.config.load import SYSTEM_FILE, find_configuration, load_all, load_config
+from assay.config.model import Config
+from assay.config.socket import SocketFamily
+from assay.dns.nameservers import NameserverError, system_nameservers
+from assay.doctor.check.chain import own_id
+from assay.doctor.inspection import Account, Contact, Inspection, Unread, Walk
+from assay.doctor.look import machine, postfix, resolver, sendmail, signers, socket, unit
+from assay.doctor.look.paths import account, group_ids, walk
+from assay.doctor.look.places import AS_ROOT, Places, UnreadError
+from assay.doctor.postfix import Postfix
+from assay.doctor.unit import Unit, truth, words
+from assay.errors import ConfigurationError, Problem
+
+T = TypeVar("T")
+
+
+class Looker:
+    """Reads one thing after the other, and notes what could not be read instead of failing."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.unread: list[Unread] = []
+
+    def inspect(self, config_path: Path | None) -> Inspection:
+        """Read everything.
+
+        Args:
+            config_path: None: where it is installed.
+        """
+        config, problems = self._config(config_path)
+        found = self._try(lambda: postfix.look(self.places), None)
+        service = self._try(lambda: unit.look(self.places), None)
+        root = self.places.root.stat()
+        inspection = Inspection(
+            config=config,
+            problems=problems,
+            machine=machine.look(self.places),
+            postfix=found,
+            sendmail=self._try(lambda: sendmail.look(self.places), None),
+            unit=service,
+            # whoever owns a copy is the root of that copy
+            trusted_uids=frozenset({0, root.st_uid}),
+            trusted_gids=frozenset({0, root.st_gid}),
+            mail_user=None if found is None else self._account(found.value("mail_owner")),
+            daemon_user=self._daemon_user(service),
+            signers=self._try(lambda: signers.look(self.places), {}),
+        )
+        if config is not None:
+            inspection = self._around(config, inspection)
+        if found is not None and self.places.live:
+            name = own_id(inspection, found.value("myhostname"))
+            inspection = replace(inspection, held=self._try(lambda: postfix.held(found, name), ()))
+        return replace(inspection, unread=tuple(self.unread))
+
+    def _around(self, config: Config, inspection: Inspection) -> Inspection:
+        """Add what the configuration leads to: its socket, its files, and the name servers."""
+        view = socket.look(self.places, config.socket)
+        if view.contact is Contact.DENIED:
+            self._note(config.socket.libmilter, view.why)
+        nameservers = config.dns.nameservers
+        if not nameservers:
+            try:
+                nameservers = system_nameservers(self.places.under("/etc/resolv.conf"))
+            except NameserverError as error:
+                self._note("/etc/resolv.conf", str(error))
+        return replace(
+            inspection,
+            socket=view,
+            resolvers=tuple(resolver.look(each, config.dns.timeout) for each in nameservers),
+            files=tuple(self._file(path) for path in _files(config)),
+            walks={path: self._walk(self.places, path) for path in _sockets(config, inspection)},
+        )
+
+    def _config(self, path: Path | None) -> tuple[Config | None, tuple[Problem, ...]]:
+        """Read our own configuration; where only a policy is at fault it is of use all the same."""
+        if path is None and not self.places.live:
+            path = self.places.under(SYSTEM_FILE)
+        try:
+            path = find_configuration(path)
+            return load_all(path)[0], ()
+        except ConfigurationError as error:
+            problems = error.problems
+        try:
+            return (None if path is None else load_config(path)), problems
+        except ConfigurationError:
+            return None, problems
+
+    def _try(self, look: Callable[[], T], otherwise: T) -> T:
+        try:
+            return look()
+        except UnreadError as error:
+            self.unread.append(error.unread)
+            return otherwise
+
+    def _note(self, what: str, why: str) -> None:
+        self.unread.append(Unread(what=what, why=why, remedy=AS_ROOT))
+
+    def _account(self, name: str) -> Account | None:
+        return self._try(lambda: account(self.places, name), None)
+
+    def _daemon_user(self, service: Unit | None) -> Account | None:
+        """Return who assay runs as, by its unit; a user that systemd makes for it has no entry in /etc/passwd."""
+        if service is None or not (name := service.settings.get("User", "")):
+            return None
+        extra = frozenset(words(service.settings, "SupplementaryGroups"))
+        nobody: frozenset[int] = frozenset()
+        gids = self._try(lambda: group_ids(self.places, extra), nobody)
+        known = self._account(name)
+        if known is not None:
+            return replace(known, gids=known.gids | gids)
+        return Account(name=name, uid=None, gids=gids) if truth(service.settings.get("DynamicUser", "no")) else None
+
+    def _file(self, path: Path) -> Walk:
+        """Walk to a file that was read; one of a copy is seen as the machine would see it."""
+        if path.is_relative_to(self.places.root):
+            return self._walk(self.places, f"/{path.relative_to(self.places.root)}")
+        return self._walk(Places(), str(path))
+
+    def _walk(self, places: Places, path: str) -> Walk:
+        walked = walk(places, path)
+        if walked.denied:
+            self._note(walked.denied, "permission denied")
+        return walked
+
+
+def _sockets(config: Config, inspection: Inspection) -> Iterable[str]:
+    """Name every unix socket that an MTA looks for, and our own."""
+    if config.socket.family is SocketFamily.UNIX:
+        yield config.socket.path
+    if inspection.postfix is not None:
+        yield from _postfix_sockets(inspection.postfix)
+    if inspection.sendmail is not None:
+        yield from (each.listed.path for each in inspection.sendmail.filters if each.listed.path)
+
+
+def _postfix_sockets(found: Postfix) -> Iterable[str]:
+    lists = [found.milters(service) for service in found.receivers]
+    yield from (each.path for milters in (*lists, found.non_smtpd_milters) for each in milters if each.path)
+
+
+def _files(config: Config) -> Iterable[Path]:
+    yield config.source
+    yield config.policies
+    yield from sorted(config.policies.glob("*.toml"))

@@ -1,0 +1,79 @@
+"""Postfix, through its own programs: postconf for the configuration, postqueue and postcat for held mail."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from assay.doctor.inspection import Held, Unread
+from assay.doctor.look.places import AS_ROOT, Places, UnreadError, output_of
+from assay.doctor.postfix import Postfix, parse_parameters, parse_services
+
+MAX_HELD: Final = 200
+"""Messages of the hold queue that are looked at: each costs a start of postcat."""
+
+_FIELD = re.compile(r"^Authentication-Results:((?:.*\n)(?:[ \t].*\n)*)", re.MULTILINE | re.IGNORECASE)
+_FROM = re.compile(r"\sheader\.from=\"?([^\s;\"]+)")
+
+
+def look(places: Places) -> Postfix | None:
+    """Read main.cf and master.cf as Postfix itself does; None if there is no Postfix.
+
+    Raises:
+        UnreadError: there is one, and it cannot be read.
+    """
+    directory = places.under("/etc/postfix") if places.postfix is None else places.postfix
+    if not (directory / "main.cf").exists():
+        if places.postfix is None:
+            return None
+        raise UnreadError(Unread(what=f"{directory}/main.cf", why="it does not exist", remedy="name its directory"))
+    postconf = ["postconf", "-c", str(directory.absolute())]
+    what = f"the configuration of Postfix in {directory}"
+    parameters = parse_parameters(output_of(what, [*postconf, "-x"]))
+    services = parse_services(
+        output_of(what, [*postconf, "-M"]),
+        output_of(what, [*postconf, "-x", "-P"]),
+        chroot=_old_defaults(parameters.get("compatibility_level", "")),
+    )
+    return Postfix(directory=str(directory.absolute()), parameters=parameters, services=services)
+
+
+def _old_defaults(level: str) -> bool:
+    """Whether an open column of master.cf means a chroot, as it did before Postfix 3.0 (compatibility_level 0)."""
+    number = re.match(r"\d+", level)
+    return number is None or int(number[0]) == 0
+
+
+def held(postfix: Postfix, authserv_id: str) -> tuple[Held, ...]:
+    """Return the messages on hold that carry our field with the disposition quarantine.
+
+    Postfix keeps no reason with a message on hold, so the field that assay wrote into it has to tell.
+
+    Raises:
+        UnreadError: the queue cannot be read, or only the beginning of it was.
+    """
+    queue = output_of("the hold queue", ["postqueue", "-c", postfix.directory, "-j"], "postfix start")
+    entries = [entry for line in queue.splitlines() if (entry := json.loads(line))["queue_name"] == "hold"]
+    if not entries:
+        return ()
+    if os.geteuid() != 0:
+        why = f"{len(entries)} messages are on hold, and only root may read why"
+        raise UnreadError(Unread(what="the hold queue", why=why, remedy=AS_ROOT))
+    return tuple(_ours(postfix, entries[:MAX_HELD], authserv_id))
+
+
+def _ours(postfix: Postfix, entries: list[dict[str, Any]], authserv_id: str) -> Iterator[Held]:
+    for entry in entries:
+        queue_id = entry["queue_id"]
+        try:
+            header = output_of("a held message", ["postcat", "-c", postfix.directory, "-h", "-q", queue_id])
+        except UnreadError:
+            continue  # released or deleted since
+        for field in _FIELD.findall(header):
+            name, _, results = field.partition(";")
+            if name.strip().lower() == authserv_id and "disposition=quarantine" in results:
+                author = _FROM.search(results)
+                domain = "" if author is None else author[1]
+                yield Held(queue_id=queue_id, since=entry["arrival_time"], author_domain=domain)
+                break

@@ -1,0 +1,22 @@
+"""Sendmail: its sendmail.mc, and whether sendmail.cf was made of it."""
+
+from assay.doctor.inspection import Unread
+from assay.doctor.look.places import Places, UnreadError, text_of
+from assay.doctor.sendmail import Sendmail, parse_sendmail
+
+
+def look(places: Places) -> Sendmail | None:
+    """Read sendmail.mc; None if there is none.
+
+    Raises:
+        UnreadError: it cannot be read.
+    """
+    path = places.under("/etc/mail/sendmail.mc") if places.sendmail is None else places.sendmail
+    text = text_of(path)
+    if text is None:
+        if places.sendmail is not None:
+            raise UnreadError(Unread(what=str(path), why="it does not exist", remedy="name another file"))
+        return None
+    compiled = path.with_suffix(".cf")
+    stale = not compiled.exists() or compiled.stat().st_mtime < path.stat().st_mtime
+    return parse_sendmail(text, str(path), stale=stale)

@@ -1,0 +1,42 @@
+"""What the configurations of other milters say of themselves: their authserv-id, and whether they verify."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from assay.doctor.look.places import Places, text_of
+
+_FILES: Final = {
+    "opendkim": "/etc/opendkim.conf",
+    "opendmarc": "/etc/opendmarc.conf",
+    "dkimpy-milter": "/etc/dkimpy-milter/dkimpy-milter.conf",
+    "openarc": "/etc/openarc.conf",
+    "pyspf-milter": "/etc/pyspf-milter/pyspf-milter.conf",
+}
+_RSPAMD: Final = "/etc/rspamd/local.d/dmarc.conf"
+_OFF = re.compile(r"(?m)^\s*enabled\s*=\s*(false|no)\s*;?")
+
+
+def look(places: Places) -> Mapping[str, Mapping[str, str]]:
+    """Read those that are there: of each product its settings, with keys in small letters.
+
+    Raises:
+        UnreadError: one is there and cannot be read.
+    """
+    found: dict[str, Mapping[str, str]] = {}
+    for product, path in _FILES.items():
+        if (text := text_of(places.under(path))) is not None:
+            found[product] = _settings(text)
+    if _OFF.search(text_of(places.under(_RSPAMD)) or ""):
+        found["rspamd"] = {"dmarc": "off"}
+    return found
+
+
+def _settings(text: str) -> Mapping[str, str]:
+    """Read lines of ``Key value``, as all these products have them."""
+    settings: dict[str, str] = {}
+    for line in text.splitlines():
+        words = line.partition("#")[0].split(None, 1)
+        if len(words) == 2:  # noqa: PLR2004 - a key and its value
+            settings[words[0].lower()] = words[1].strip()
+    return settings

@@ -1,0 +1,118 @@
+"""The milters of a list: which one is assay, and which are others that we know. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from assay.config.socket import SocketAddress, SocketFamily
+
+_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+EVERY_HOST: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared
+"""What a daemon listens on that takes connections to any address of the machine."""
+_INET = re.compile(r"inet6?:(?:\[([0-9A-Fa-f:.]+)\]|([^@:\[\]]+)):([A-Za-z0-9-]+)")
+_SWAPPED = re.compile(r"(?:inet6?:)?([0-9]{1,5})@(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """Another milter that we know.
+
+    Attributes:
+        ports: on which its documentation puts it.
+        words: one of these in a path or host name tells it.
+        dmarc: it evaluates DMARC.
+        changes: what it does to a message that a verifier must see before; empty for nothing.
+        identifies: it writes Authentication-Results, with the host's name as authserv-id unless told otherwise.
+    """
+
+    name: str
+    ports: frozenset[str] = frozenset()
+    words: tuple[str, ...]
+    dmarc: bool = False
+    changes: str = ""
+    identifies: bool = False
+
+
+# Where each listens: the packages of Debian and the manuals of the products.
+PRODUCTS: Final = (
+    Product(name="opendmarc", ports=frozenset({"8893"}), words=("opendmarc",), dmarc=True, identifies=True),
+    Product(name="opendkim", ports=frozenset({"8891"}), words=("opendkim",), identifies=True),
+    Product(name="openarc", words=("openarc",), identifies=True),
+    Product(name="dkimpy-milter", ports=frozenset({"8892"}), words=("dkimpy",), identifies=True),
+    Product(
+        name="rspamd",
+        ports=frozenset({"11332"}),
+        words=("rspamd",),
+        dmarc=True,
+        changes="may rewrite the subject and adds fields",
+    ),
+    Product(name="pyspf-milter", words=("pyspf",), identifies=True),
+    Product(name="clamav-milter", ports=frozenset({"7357"}), words=("clamav",), changes="adds fields"),
+    Product(
+        name="spamass-milter",
+        words=("spamass",),
+        changes="may rewrite the subject and the body",
+    ),
+    Product(name="amavisd-milter", words=("amavis",), changes="may rewrite the subject and the body"),
+    Product(name="MIMEDefang", words=("mimedefang",), changes="may rewrite the body"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A milter as an MTA lists it.
+
+    Attributes:
+        spelled: the socket as it is written there.
+        path: of a unix socket, where the MTA looks for it; empty for others.
+        written: the path as it is written.
+        settings: for this milter: connect_timeout, command_timeout, content_timeout, default_action, protocol.
+        own: names of the settings that stand beside the socket, rather than holding for all milters.
+    """
+
+    spelled: str
+    path: str = ""
+    written: str = ""
+    settings: Mapping[str, str]
+    own: frozenset[str] = frozenset()
+
+
+def swapped(spelled: str) -> str:
+    """Return what ``inet:port@host``, libmilter's spelling, should be in Postfix; empty if it is not that."""
+    match = _SWAPPED.fullmatch(spelled)
+    return "" if match is None else f"inet:{match[2]}:{match[1]}"
+
+
+def is_at(listed: Listed, socket: SocketAddress, real: Mapping[str, str]) -> bool:
+    """Whether a listed milter is the one at this socket.
+
+    Args:
+        listed: as an MTA lists it.
+        socket: where a daemon listens.
+        real: paths to the same without links.
+    """
+    if socket.family is SocketFamily.UNIX:
+        return bool(listed.path) and real.get(listed.path, listed.path) == real.get(socket.path, socket.path)
+    match = _INET.fullmatch(listed.spelled)
+    if match is None or match[3] != str(socket.port):
+        return False
+    host = (match[1] or match[2]).lower()
+    if socket.host in EVERY_HOST:
+        return True
+    return host == socket.host or ({host, socket.host} <= _LOOPBACK_HOSTS and "localhost" in {host, socket.host})
+
+
+def product_of(listed: Listed) -> Product | None:
+    """Recognise another milter by its usual port or by its name in the path."""
+    text = listed.spelled.lower()
+    match = _INET.fullmatch(listed.spelled)
+    for product in PRODUCTS:
+        if any(word in text for word in product.words) or (match is not None and match[3] in product.ports):
+            return product
+    return None
+
+
+def products_of(milters: Sequence[Listed]) -> tuple[Product, ...]:
+    """Return those of a list that we know, in its order."""
+    return tuple(product for each in milters if (product := product_of(each)) is not None)

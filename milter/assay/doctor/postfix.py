@@ -1,0 +1,209 @@
+"""Postfix as ``postconf`` tells it: parameters, the services of master.cf, and their lists of milters. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from assay.doctor.milters import Listed
+
+_LOOPBACK: Final = ("127.", "localhost", "[::1]", "::1")
+_SUBMISSION_PORTS: Final = frozenset({"submission", "submissions", "smtps", "587", "465"})
+_SMTP_PORTS: Final = frozenset({"smtp", "25"})
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_TIME = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
+_COLUMNS: Final = 8
+"""Of a line of master.cf: service, type, private, unprivileged, chroot, wake-up time, process limit, command."""
+_LIST = re.compile(r"\{([^}]*)\}|([^\s,{}]+)")
+_PER_MILTER: Final = ("connect_timeout", "command_timeout", "content_timeout", "default_action", "protocol")
+
+
+class Role(StrEnum):
+    """Whose mail a service of smtpd takes."""
+
+    PUBLIC = "public"
+    """Everybody's."""
+    SUBMISSION = "submission"
+    """That of own users."""
+    LOCAL = "local"
+    """That of programs on this machine, such as a content filter that hands mail back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A line of master.cf.
+
+    Attributes:
+        name: its first column; of an inet service ``port`` or ``host:port``.
+        kind: ``inet``, ``unix``, ``pass`` ...
+        unprivileged: runs as the mail owner.
+        chroot: sees the queue directory as the root directory.
+        limit: processes, None for default_process_limit.
+        overrides: what ``-o`` sets, with names of parameters expanded.
+    """
+
+    name: str
+    kind: str
+    unprivileged: bool
+    chroot: bool
+    limit: int | None
+    command: str
+    overrides: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """How ``postconf -P`` names it: ``smtp/inet``."""
+        return f"{self.name}/{self.kind}"
+
+    @property
+    def port(self) -> str:
+        """The port of an inet service, as it is written."""
+        return self.name.rpartition(":")[2]
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether an inet service listens for this machine alone by its name."""
+        return self.kind == "inet" and self.name.startswith(_LOOPBACK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postfix:
+    """One instance.
+
+    Attributes:
+        directory: of its configuration.
+        parameters: those of main.cf and the defaults of all others, with names expanded.
+    """
+
+    directory: str
+    parameters: Mapping[str, str]
+    services: tuple[Service, ...]
+
+    @property
+    def receivers(self) -> tuple[Service, ...]:
+        """The services that take mail by SMTP."""
+        return tuple(each for each in self.services if each.command == "smtpd" and each.kind in {"inet", "pass"})
+
+    def value(self, name: str, service: Service | None = None) -> str:
+        """Return a parameter as a service sees it; empty for one that this Postfix does not know."""
+        if service is not None and name in service.overrides:
+            return service.overrides[name]
+        return self.parameters.get(name, "")
+
+    def place(self, name: str, service: Service | None = None) -> str:
+        """Say where a value is set: the file, the service if it overrides it, and the parameter."""
+        if service is not None and name in service.overrides:
+            return f"{self.directory}/master.cf: {service.label}: -o {name}"
+        return f"{self.directory}/main.cf: {name}"
+
+    def command(self, name: str, value: str, service: Service | None = None) -> str:
+        """Give the command that sets a value where it is set now."""
+        if service is not None and name in service.overrides:
+            return self.override(name, value, service)
+        return f"{self._postconf} -e '{name} = {value}' && postfix reload"
+
+    def override(self, name: str, value: str, service: Service) -> str:
+        """Give the command that sets a value for one service."""
+        return f"{self._postconf} -P '{service.label}/{name}={value}' && postfix reload"
+
+    @property
+    def _postconf(self) -> str:
+        return "postconf" if self.directory == "/etc/postfix" else f"postconf -c {self.directory}"
+
+    def role(self, service: Service) -> Role:
+        """Tell whose mail a service takes.
+
+        A submission service is known by its port or by the name that it gives to milters; a service for this machine
+        by its address, or because it alone switches the content filter off, as one does where a filter hands back.
+        """
+        named = service.overrides.get("milter_macro_daemon_name") == "ORIGINATING"
+        if service.port in _SUBMISSION_PORTS or (named and service.kind == "inet" and service.port not in _SMTP_PORTS):
+            return Role.SUBMISSION
+        filters = any(self.value("content_filter", each) for each in self.receivers)
+        hands_back = filters and service.kind == "inet" and service.overrides.get("content_filter") == ""
+        return Role.LOCAL if service.on_loopback or hands_back else Role.PUBLIC
+
+    def milters(self, service: Service) -> tuple[Listed, ...]:
+        """Return the milters that see the mail of a service, in order."""
+        if "no_milters" in re.split(r"[\s,]+", self.value("receive_override_options", service)):
+            return ()
+        return tuple(self._listed(self.value("smtpd_milters", service), service))
+
+    @property
+    def non_smtpd_milters(self) -> tuple[Listed, ...]:
+        """Return the milters that see mail born on this machine: cleanup(8) speaks to them."""
+        cleanup = next((each for each in self.services if each.command == "cleanup"), None)
+        return tuple(self._listed(self.value("non_smtpd_milters", cleanup), cleanup))
+
+    def processes(self) -> int:
+        """Return how many processes of smtpd there may be at the same time: so many milter sessions."""
+        default = _number(self.value("default_process_limit"))
+        return sum(default if each.limit is None else each.limit for each in self.receivers)
+
+    def _listed(self, text: str, service: Service | None) -> Iterator[Listed]:
+        queue = self.value("queue_directory")
+        common = {key: self.value(f"milter_{key}", service) for key in _PER_MILTER}
+        for inside, plain in _LIST.findall(text):
+            spelled, *settings = re.split(r"\s*,\s*", inside.strip()) if inside else [plain]
+            own = dict(part.split("=", 1) for part in settings if "=" in part)
+            path = ""
+            kind, _, rest = spelled.partition(":")
+            if kind in {"unix", "local"} and rest:
+                inside_queue = not rest.startswith("/") or (service is not None and service.chroot)
+                path = f"{queue}/{rest.lstrip('/')}" if inside_queue else rest
+            yield Listed(
+                spelled=spelled,
+                path=path,
+                written=rest if path else "",
+                settings={**common, **{key.strip(): value.strip() for key, value in own.items()}},
+                own=frozenset(key.strip() for key in own),
+            )
+
+
+def seconds(text: str) -> float | None:
+    """Read a time of Postfix, such as ``30s``; None for what is none. Without a unit it is seconds."""
+    match = _TIME.fullmatch(text.strip())
+    return None if match is None else int(match[1]) * _UNITS[match[2] or "s"]
+
+
+def parse_parameters(text: str) -> Mapping[str, str]:
+    """Read the output of ``postconf -x``."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
+
+
+def parse_services(master: str, overrides: str, *, chroot: bool) -> tuple[Service, ...]:
+    """Read what postconf says of master.cf.
+
+    Args:
+        master: the output of ``postconf -M``.
+        overrides: the output of ``postconf -x -P``: options with names of parameters expanded.
+        chroot: what an open column means.
+    """
+    options: dict[str, dict[str, str]] = {}
+    for place, value in parse_parameters(overrides).items():
+        label, _, name = place.rpartition("/")
+        options.setdefault(label, {})[name] = value
+    return tuple(_services(master.splitlines(), options, chroot=chroot))
+
+
+def _services(lines: Sequence[str], options: Mapping[str, Mapping[str, str]], *, chroot: bool) -> Iterator[Service]:
+    for line in lines:
+        columns = line.split(None, _COLUMNS)
+        if len(columns) < _COLUMNS:
+            continue
+        name, kind, _private, unprivileged, jailed, _wakeup, limit, command = columns[:_COLUMNS]
+        yield Service(
+            name=name,
+            kind=kind,
+            unprivileged=unprivileged != "n",
+            chroot=jailed == "y" or (jailed == "-" and chroot),
+            limit=None if limit == "-" else _number(limit),
+            command=command,
+            overrides=options.get(f"{name}/{kind}", {}),
+        )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
