@@ -64,7 +64,9 @@ class CachedZone:
 class World:
     """A session whose numbers can be looked at."""
 
-    def __init__(self, mode: Mode = Mode.ENFORCE, *, shadow: bool = False, cached: bool = False) -> None:
+    def __init__(
+        self, mode: Mode = Mode.ENFORCE, *, shadow: bool = False, cached: bool = False, probe: str = ""
+    ) -> None:
         zone = Zone.parse(ZONE, place="zone")
         self.table = Table(rows=2)
         self.background = ThreadPoolExecutor(1)
@@ -86,6 +88,7 @@ class World:
                 clock=time.time,
                 authserv_id=None,
                 host_name=RECEIVER,
+                probe=probe,
                 counters=counters,
             )
         )
@@ -97,6 +100,7 @@ class World:
         *,
         authenticated: str | None = None,
         body: bytes = b"text\r\n",
+        queue_id: str = "Q1",
     ) -> Judgement:
         self.session.connect("client", client, RECEIVER)
         self.session.helo(b"mail.good.example")
@@ -106,7 +110,7 @@ class World:
             self.session.header(name, value)
         self.session.end_of_headers()
         self.session.body(body)
-        return self.session.end_of_message("Q1")
+        return self.session.end_of_message(queue_id)
 
     def send(self, *args: object, **kwargs: object) -> Totals:
         self.judge(*args, **kwargs)  # type: ignore[arg-type]
@@ -235,12 +239,22 @@ def test_a_message_that_was_not_judged_counts_not() -> None:
 
 
 def test_a_watchdog_s_messages_are_no_mail() -> None:
-    world = World()
-    world.session.counted = False
-    totals = world.send()
+    world = World(probe="Q1")
+    world.send()
     world.session.deferred()
+    totals = world.table.totals()
 
     assert all(_nonzero(totals, family) == {} for family in FAMILIES if family.kind == "counter")
+
+
+def test_mail_after_a_watchdog_s_message_is_mail() -> None:
+    world = World(probe="Q1", cached=True)
+    world.judge()
+    world.session.carried_out()
+    world.judge(queue_id="Q2")
+    world.session.carried_out()
+
+    assert world.table.totals().messages == 1
 
 
 def test_a_refused_connection_counts() -> None:

@@ -4,19 +4,28 @@ It differs from ``assay run`` in where the DNS comes from, and in names that bri
 (SERVFAIL) at each NAME of the command line. Three others are always there: looking up ``_dmarc.fault.example`` raises,
 as a fault of ours would; looking up ``_dmarc.slow.example`` takes two seconds; looking up ``_dmarc.deadly.example``
 kills the worker.
+
+A worker that starts while there is a file ``lie`` beside CONFIG exempts everybody from judging.
 """
 
 import os
+import socket
 import sys
 import time
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
+from typing import NoReturn
 
 from assay import log
 from assay.answers import Answer, RRType
-from assay.daemon.setup import load_setup
+from assay.daemon.notify import Notifier
+from assay.daemon.setup import Setup, load_setup
 from assay.daemon.supervisor import Supervisor
+from assay.daemon.watchdog import Watchdog
 from assay.daemon.workers import serve_with
 from assay.dns.zone import Zone
+from assay.metrics.table import Counters
 
 
 class TroubledZone:
@@ -45,14 +54,18 @@ def main(config: str, zone: str, *servfail: str) -> None:
     broken = {name.encode(): "SERVFAIL" for name in servfail}
     resolver = TroubledZone(Zone.parse(Path(zone).read_text("utf-8"), place=zone, broken=broken))
     log.configure(setup.config.log.format, setup.config.log.level)
-    supervisor = Supervisor(
-        setup,
-        reload=lambda: load_setup(path),
-        serve=lambda setup, listener, control, counters: serve_with(
-            setup, listener, control, counters, lambda: resolver
-        ),
-    )
-    raise SystemExit(supervisor.run())
+
+    def serve(setup: Setup, listener: socket.socket, control: socket.socket, counters: Counters) -> NoReturn:
+        if path.with_name("lie").exists():
+            setup = replace(setup, settings=replace(setup.settings, exempt_networks=(ip_network("0.0.0.0/0"),)))
+        serve_with(setup, listener, control, counters, lambda: resolver)
+
+    with Notifier.of(os.environ) as notifier:
+        watchdog = Watchdog.of(os.environ, notifier)
+        supervisor = Supervisor(
+            setup, reload=lambda: load_setup(path), serve=serve, notifier=notifier, watchdog=watchdog
+        )
+        raise SystemExit(supervisor.run())
 
 
 if __name__ == "__main__":

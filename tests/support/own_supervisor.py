@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
 
 from assay import log
-from assay.daemon import supervisor
+from assay.daemon import supervisor, worker_process
 from assay.daemon.setup import Setup, load_setup
-from assay.daemon.workers import READY
+from assay.daemon.worker_process import PING, READY
 from assay.metrics.table import Counters
 
 _Arguments = ParamSpec("_Arguments")
@@ -43,11 +43,13 @@ def main(config: str) -> None:
             time.sleep(3600)
         deaf = troubled_by("deaf")
         control.sendall(READY)
-        control.recv(1)
+        while control.recv(1) == PING:
+            if not troubled_by("mute"):
+                control.sendall(PING)
         time.sleep(3600 if deaf else 0)
         os._exit(0)
 
-    supervisor.START_TIMEOUT = 0.5  # type: ignore[misc] # no test should wait for thirty seconds
+    worker_process.START_TIMEOUT = 0.5  # type: ignore[misc] # no test should wait for thirty seconds
     os.fork = _failing(os.fork, errno.EAGAIN, lambda: troubled_by("fork"))
     os.sched_setaffinity = _failing(os.sched_setaffinity, errno.EPERM, lambda: troubled_by("pin"))
     log.configure()

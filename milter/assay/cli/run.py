@@ -13,6 +13,7 @@ from assay.daemon.listener import ListenError
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup, load_setup
 from assay.daemon.supervisor import Supervisor, signals_held
+from assay.daemon.watchdog import Watchdog
 from assay.daemon.workers import run_worker
 from assay.errors import ConfigurationError
 
@@ -35,6 +36,7 @@ def run(config_path: Path | None) -> None:
                 serve=run_worker,
                 inherited=inherited_listener(setup.config.socket, os.environ),
                 notifier=notifier,
+                watchdog=Watchdog.of(os.environ, notifier),
             )
             code = supervisor.run()
         except ListenError as error:

@@ -3,6 +3,7 @@
 Knows nothing of libmilter: :mod:`assay.daemon.callbacks` feeds it, and a test can.
 """
 
+import hmac
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
@@ -41,6 +42,7 @@ class Context:
         clock: the wall clock, for judgements.
         authserv_id: as configured; None takes the host name that the MTA sends.
         host_name: of this machine, where the MTA sends none.
+        probe: queue id of the watchdog's probes, which are judged as any message but are no mail; empty: there is none.
         shadow: counts, for all sessions of the worker.
         counters: of the worker.
     """
@@ -51,6 +53,7 @@ class Context:
     clock: Clock
     authserv_id: str | None
     host_name: str
+    probe: str = ""
     shadow: ShadowTally = field(default_factory=ShadowTally)
     counters: Counters = field(default_factory=Counters)
 
@@ -96,7 +99,7 @@ class Session:
     """The facts of one connection, and at most one open message.
 
     Attributes:
-        counted: its messages are mail; False for those of a watchdog.
+        counted: what came last to its end is mail; False for a probe of the watchdog.
     """
 
     def __init__(self, context: Context) -> None:
@@ -211,6 +214,7 @@ class Session:
         """
         message = self._message
         self.abort()
+        self.counted = not self._is_probe(queue_id)
         fault = self._fault or (message.fault if message is not None else None)
         if fault is not None:
             raise fault
@@ -229,6 +233,9 @@ class Session:
             spf = None
         judgement = judge(facts, message.resolver, self._context.settings, self._context.clock, spf, stopwatch.lap)
         self._judged = _Judged(judgement, message, started)
+        if not self.counted:
+            log.debug("probe of the watchdog", rule=judgement.decision.rule)
+            return judgement
         log.info(
             "message",
             **message_line(
@@ -270,6 +277,10 @@ class Session:
         if self._message is not None and isinstance(self._message.spf, Future):
             self._message.spf.cancel()
         self._message = None
+
+    def _is_probe(self, queue_id: str) -> bool:
+        secret = self._context.probe.encode()
+        return bool(secret) and hmac.compare_digest(queue_id.encode(errors="replace"), secret)
 
     def _known_client(self) -> Client:
         # Not even the absence of an address may be assumed: it would exempt the message.

@@ -1,6 +1,7 @@
 """From files to what the daemon runs on: all of it good, or a list of everything that is wrong."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.config.load import find_configuration, load_all
@@ -20,11 +21,13 @@ class Setup:
 
     Attributes:
         nameservers: those of the configuration, else those of the machine.
+        probe: the queue id by which the workers of this setup know a probe of the watchdog; a secret.
     """
 
     config: Config
     settings: Settings
     nameservers: tuple[Nameserver, ...]
+    probe: str = field(default_factory=secrets.token_hex, repr=False)
 
 
 def load_setup(path: Path | None) -> Setup:

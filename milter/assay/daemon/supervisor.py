@@ -6,13 +6,13 @@ serves goes on serving.
 """
 
 import gc
+import math
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from assay.daemon.counting import SupervisorCounts
@@ -20,6 +20,8 @@ from assay.daemon.endpoint import Endpoint
 from assay.daemon.listener import ListenError, address_of, listening
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup
+from assay.daemon.watchdog import Watchdog
+from assay.daemon.worker_process import WorkerProcess
 from assay.errors import ConfigurationError
 from assay.log import get_logger
 from assay.metrics.families import ReloadOutcome, WorkerEnd
@@ -37,12 +39,6 @@ MAX_BACK_OFF: Final = 60.0
 STABLE_AFTER: Final = 60.0
 """Seconds of life after which a worker's death is a first death again."""
 
-DRAIN: Final = b"d"
-"""Written to a worker's control socket: finish what is open and exit. Its end means the same."""
-
-START_TIMEOUT: Final = 30.0
-"""Seconds after which a worker that does not serve yet is killed; it takes less than one (measured)."""
-
 AFTER_STOP_TIMEOUT: Final = 30.0
 """Seconds that the service manager should grant beyond ``stop_timeout``, for what comes after it."""
 
@@ -51,36 +47,6 @@ RESTART_KEYS: Final = ("socket", "socket_mode", "socket_group")
 
 Serve = Callable[[Setup, socket.socket, socket.socket, Counters], NoReturn]
 """Runs a worker in the child: what was loaded, the listening socket, the control socket, what it counts with."""
-
-
-@dataclass(slots=True)
-class Worker:
-    """A living worker process.
-
-    Attributes:
-        control: our end; closing it tells the worker to drain, whatever state we are in.
-        started: monotonic seconds.
-        core: the one that it runs on; None: any.
-        counters: its row of the table.
-        draining: it was told to; its end is expected.
-    """
-
-    pid: int
-    control: socket.socket
-    started: float
-    core: int | None
-    counters: Counters
-    draining: bool = False
-
-    def wait_until_it_serves(self) -> bool:
-        """Wait for its word; False if it died, or is killed now because it hangs."""
-        self.control.settimeout(START_TIMEOUT)
-        with suppress(OSError):
-            if self.control.recv(1):
-                return True
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        return False
 
 
 @contextmanager
@@ -112,9 +78,10 @@ class Supervisor:
         serve: what a worker does.
         inherited: the listening socket, where it was opened for us; None: it is opened as configured.
         notifier: to the service manager.
+        watchdog: of the service manager.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it owns, each by name
         self,
         setup: Setup,
         *,
@@ -122,10 +89,12 @@ class Supervisor:
         serve: Serve,
         inherited: socket.socket | None = None,
         notifier: Notifier | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._setup = setup
         self._inherited = inherited
         self._notifier = notifier or Notifier()
+        self._watchdog = watchdog or Watchdog(self._notifier)
         self._ready = False
         self._opened = setup.config
         self._reload = reload
@@ -133,7 +102,7 @@ class Supervisor:
         self.table = Table()
         self._counts = SupervisorCounts(self.table.supervisor)
         self._endpoint = Endpoint(self.table)
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, WorkerProcess] = {}
         self._failures = 0
         self._respawn_at = 0.0
 
@@ -170,6 +139,8 @@ class Supervisor:
         if not self._ready and len(self._serving()) >= self._setup.config.workers:
             self._ready = True
             self._notifier.ready(self._status())
+        if self._ready:
+            self._watch(listener)
         event = signal.sigtimedwait(SIGNALS, min(self._patience(), self._endpoint.tend()))
         self._bury()
         if event is None:
@@ -183,7 +154,7 @@ class Supervisor:
         draining = len(self._workers) - serving
         self._counts.workers(serving=serving, draining=draining, configured=self._setup.config.workers)
 
-    def _serving(self) -> list[Worker]:
+    def _serving(self) -> list[WorkerProcess]:
         return [worker for worker in self._workers.values() if not worker.draining]
 
     def _status(self) -> str:
@@ -191,17 +162,35 @@ class Supervisor:
         return f"workers {len(self._serving())}"
 
     def _patience(self) -> float:
-        """Return how long nothing needs to be done: for ever (an hour), or until a worker may be replaced."""
-        if len(self._serving()) >= self._setup.config.workers:
-            return 3600.0
-        return max(0.0, self._respawn_at - time.monotonic())
+        """Return for how long nothing needs to be done: no worker may be replaced, no probe is due; at most an hour."""
+        until_respawn = math.inf
+        if len(self._serving()) < self._setup.config.workers:
+            until_respawn = max(0.0, self._respawn_at - time.monotonic())
+        return min(3600.0, until_respawn, self._watchdog.patience() if self._ready else math.inf)
+
+    def _watch(self, listener: socket.socket) -> None:
+        """Send a probe if one is due; then ask each worker for a sign of life, since the kernel chooses who gets it."""
+
+        def alone() -> None:
+            listener.close()
+            self._endpoint.leave()
+            for worker in self._workers.values():
+                worker.control.close()
+
+        if not self._watchdog.tend(self._setup, address_of(listener), alone):
+            return
+        for worker in self._serving():
+            silent = worker.silent_for(time.monotonic())
+            if silent >= 2 * self._watchdog.interval:
+                log.error("worker does not answer, it is killed", pid=worker.pid, silent=round(silent, 1))
+                worker.kill()
 
     def _start_missing(self, listener: socket.socket) -> None:
         while len(self._serving()) < self._setup.config.workers and time.monotonic() >= self._respawn_at:
             if self._start(self._setup, listener) is None:
                 log.error("no worker could be started", retry_in=self._back_off(lived=0.0))
 
-    def _start(self, setup: Setup, listener: socket.socket) -> Worker | None:
+    def _start(self, setup: Setup, listener: socket.socket) -> WorkerProcess | None:
         """Fork a worker and wait until it serves; None, with a log line that says why, if that fails."""
         try:
             worker = self._fork(setup, listener)
@@ -221,7 +210,7 @@ class Supervisor:
         log.error("worker died before it served", pid=worker.pid, exit=os.waitstatus_to_exitcode(status))
         return None
 
-    def _fork(self, setup: Setup, listener: socket.socket) -> Worker:
+    def _fork(self, setup: Setup, listener: socket.socket) -> WorkerProcess:
         core = self._free_core() if setup.config.pin_workers else None
         ours, theirs = socket.socketpair()
         counters = self.table.take()
@@ -236,7 +225,7 @@ class Supervisor:
                 raise
             if pid == 0:
                 self._become_worker(setup, listener, (ours, theirs), core, counters)
-        worker = self._workers[pid] = Worker(
+        worker = self._workers[pid] = WorkerProcess(
             pid=pid, control=ours, started=time.monotonic(), core=core, counters=counters
         )
         return worker
@@ -285,10 +274,17 @@ class Supervisor:
 
     def _bury(self) -> None:
         """Collect every worker that has ended; one that was not told to ends with a log line and a delay."""
-        while self._workers or self._endpoint.lives:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if pid == 0:
                 return
+            outcome = self._watchdog.buried(pid, status)
+            if outcome is not None:
+                self._counts.probed(outcome)
+                continue
             worker = self._workers.pop(pid, None)
             if worker is None:
                 self._endpoint.buried(pid, status)
@@ -312,7 +308,9 @@ class Supervisor:
     def _renew(self, listener: socket.socket) -> None:
         """Read everything again, and tell the service manager of the beginning and the end of it."""
         self._notifier.reloading()
+        self._watchdog.begin_anew()
         self._reload_all(listener)
+        self._watchdog.begin_anew()
         self._notifier.ready(self._status())
 
     def _reload_all(self, listener: socket.socket) -> None:
@@ -340,7 +338,7 @@ class Supervisor:
         self._setup = setup
         self._failures, self._respawn_at = 0, 0.0
         for worker in old:
-            self._tell_to_drain(worker)
+            worker.drain()
         try:
             self._endpoint.open(setup.config.metrics.address)
         except ListenError as error:
@@ -350,37 +348,32 @@ class Supervisor:
 
     def _start_generation(self, setup: Setup, listener: socket.socket) -> bool:
         """Start all workers of a new configuration, or leave none of them."""
-        started: list[Worker] = []
+        started: list[WorkerProcess] = []
         for _ in range(setup.config.workers):
             worker = self._start(setup, listener)
             if worker is None:
                 for other in started:
-                    self._tell_to_drain(other)
+                    other.drain()
                 return False
             started.append(worker)
         return True
-
-    def _tell_to_drain(self, worker: Worker) -> None:
-        worker.draining = True
-        with suppress(OSError):
-            worker.control.sendall(DRAIN)
 
     def _drain_all(self) -> int:
         """Let the workers finish, for at most ``stop_timeout`` seconds; return the exit code."""
         log.info("stopping", workers=len(self._workers))
         self._notifier.stopping(self._setup.config.stop_timeout + AFTER_STOP_TIMEOUT)
+        self._watchdog.stop()
         for worker in self._workers.values():
-            self._tell_to_drain(worker)
+            worker.drain()
         deadline = time.monotonic() + self._setup.config.stop_timeout
         while self._workers and (left := deadline - time.monotonic()) > 0:
             self._count_workers()
             signal.sigtimedwait({signal.SIGCHLD}, left)
             self._bury()
-        for pid in self._workers:
+        for pid, worker in self._workers.items():
             log.error("worker did not finish in time, its open messages are deferred", pid=pid)
             self._counts.worker_ended(WorkerEnd.KILLED)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            worker.kill()
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
         self._endpoint.close()

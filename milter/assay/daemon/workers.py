@@ -26,6 +26,7 @@ from assay.daemon.callbacks import ACTIONS, SmtpConnection, TcpConnection
 from assay.daemon.counting import count_fault
 from assay.daemon.session import Context, Session
 from assay.daemon.setup import Setup
+from assay.daemon.worker_process import PING, READY
 from assay.dns.client import DnsClient
 from assay.log import get_logger
 from assay.metrics.families import FaultPlace
@@ -35,9 +36,6 @@ log = get_logger()
 
 POLL: Final = 0.05
 """Seconds between two looks at the open connections while draining."""
-
-READY: Final = b"r"
-"""Written to the supervisor once connections are accepted."""
 
 BACKGROUND_THREADS: Final = 32
 """SPF evaluations that wait for the DNS at the same time. Further ones queue up; where their message is judged before
@@ -85,6 +83,7 @@ def serve_with(
         clock=time.time,
         authserv_id=setup.config.authserv_id,
         host_name=socket.gethostname(),
+        probe=setup.probe,
         counters=counters,
     )
     serve(listener, control, counters, lambda: Session(context))
@@ -204,8 +203,9 @@ def _open_placeholder(family: int) -> int:
 def _obey(control: socket.socket, descriptor: int, idle: socket.socket, address: object) -> None:
     """Wait for the word to drain, then drain; runs in the worker's control thread."""
     with suppress(OSError):
-        # Any octet is the word; the end of the stream means that the supervisor died, and says the same.
-        control.recv(1)
+        # Any other octet is the word; the end of the stream means that the supervisor died, and says the same.
+        while control.recv(1) == PING:
+            control.sendall(PING)
     drain(descriptor, idle, address)
     # The interpreter's own exit would wait for libmilter's main loop.
     os._exit(0)
