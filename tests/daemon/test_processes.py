@@ -116,6 +116,20 @@ def test_reloading_takes_new_settings_for_new_connections_and_finishes_old_ones(
         wait_until(lambda: daemon.lines("worker finished", f"pid={first}"), "the old worker's end")
 
 
+def test_a_reload_says_key_by_key_what_changed(tmp_path: Path) -> None:
+    with ZoneDaemon(tmp_path / "d") as daemon:
+        daemon.connect().close()
+        daemon.write_config('authserv_id = "new.example"')
+        (tmp_path / "d" / "policies" / "bank.example.toml").write_text("[spf]\non_fail = 'reject'\n")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output("event=reloaded")
+        assert [line.partition(" level=")[0] for line in daemon.lines("event=changed")] == [
+            'event=changed file=assay.toml key=authserv_id old="" new=new.example',
+            "event=changed file=bank.example.toml key=(file) old=no new=yes",
+            "event=changed file=bank.example.toml key=spf.on_fail old=none new=reject",
+        ]
+
+
 def test_a_reload_with_a_mistake_keeps_everything_and_lists_every_problem(tmp_path: Path) -> None:
     with ZoneDaemon(tmp_path / "d") as daemon:
         with daemon.session() as client:

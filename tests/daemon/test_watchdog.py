@@ -109,6 +109,20 @@ def test_a_reload_between_probes_is_judged_by_the_new_configuration(watched: Wat
     assert words == ["READY", "RELOADING", "READY", "RELOADING", "READY"]
 
 
+def test_a_reload_that_is_refused_shows_in_the_status(watched: Watched) -> None:
+    watched.wait_until_fed()
+    watched.daemon.write_config("workerz = 1")
+    watched.daemon.signal(signal.SIGHUP)
+    watched.daemon.wait_for(lambda: watched.notify.words().count("READY") == 2, "the end of the reload")
+    last = [each["STATUS"] for each in watched.notify.told if "READY" in each][-1]
+    assert last.endswith("workers 1; the last reload was refused, see the log")
+    watched.daemon.write_config("")
+    watched.daemon.signal(signal.SIGHUP)
+    watched.daemon.wait_for(lambda: watched.notify.words().count("READY") == 3, "the end of the reload")
+    last = [each["STATUS"] for each in watched.notify.told if "READY" in each][-1]
+    assert last.endswith("; workers 1")
+
+
 def test_real_mail_is_served_meanwhile(watched: Watched) -> None:
     with watched.daemon.session() as client:
         watched.wait_until_fed()

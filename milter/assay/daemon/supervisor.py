@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, NoReturn
 
+from assay.daemon.changes import log_changes
 from assay.daemon.counting import SupervisorCounts
 from assay.daemon.endpoint import Endpoint
 from assay.daemon.listener import ListenError, address_of, listening
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup
+from assay.daemon.status import StatusLine
 from assay.daemon.watchdog import Watchdog
 from assay.daemon.worker_process import WorkerProcess
 from assay.errors import ConfigurationError
@@ -102,6 +104,7 @@ class Supervisor:
         self.table = Table()
         self._counts = SupervisorCounts(self.table.supervisor)
         self._endpoint = Endpoint(self.table)
+        self._status = StatusLine(self._notifier, self.table)
         self._workers: dict[int, WorkerProcess] = {}
         self._failures = 0
         self._respawn_at = 0.0
@@ -138,9 +141,10 @@ class Supervisor:
         self._count_workers()
         if not self._ready and len(self._serving()) >= self._setup.config.workers:
             self._ready = True
-            self._notifier.ready(self._status())
+            self._notifier.ready(self._status_text())
         if self._ready:
             self._watch(listener)
+            self._status.tend(*self._strength())
         event = signal.sigtimedwait(SIGNALS, min(self._patience(), self._endpoint.tend()))
         self._bury()
         if event is None:
@@ -148,6 +152,13 @@ class Supervisor:
         if event.si_signo in RELOAD_SIGNALS:
             self._renew(listener)
         return event.si_signo not in STOP_SIGNALS
+
+    def _status_text(self) -> str:
+        return self._status.text(*self._strength())
+
+    def _strength(self) -> tuple[int, int]:
+        """Return how many workers serve and how many should."""
+        return len(self._serving()), self._setup.config.workers
 
     def _count_workers(self) -> None:
         serving = len(self._serving())
@@ -157,16 +168,13 @@ class Supervisor:
     def _serving(self) -> list[WorkerProcess]:
         return [worker for worker in self._workers.values() if not worker.draining]
 
-    def _status(self) -> str:
-        """Say in one line how it goes, for ``systemctl status``."""
-        return f"workers {len(self._serving())}"
-
     def _patience(self) -> float:
         """Return for how long nothing needs to be done: no worker may be replaced, no probe is due; at most an hour."""
         until_respawn = math.inf
         if len(self._serving()) < self._setup.config.workers:
             until_respawn = max(0.0, self._respawn_at - time.monotonic())
-        return min(3600.0, until_respawn, self._watchdog.patience() if self._ready else math.inf)
+        until_told = min(self._watchdog.patience(), self._status.patience()) if self._ready else math.inf
+        return min(3600.0, until_respawn, until_told)
 
     def _watch(self, listener: socket.socket) -> None:
         """Send a probe if one is due; then ask each worker for a sign of life, since the kernel chooses who gets it."""
@@ -309,23 +317,23 @@ class Supervisor:
         """Read everything again, and tell the service manager of the beginning and the end of it."""
         self._notifier.reloading()
         self._watchdog.begin_anew()
-        self._reload_all(listener)
+        outcome = self._reload_all(listener)
+        self._counts.reloaded(outcome)
+        self._status.note = "" if outcome is ReloadOutcome.DONE else f"the last reload was {outcome}, see the log"
         self._watchdog.begin_anew()
-        self._notifier.ready(self._status())
+        self._notifier.ready(self._status_text())
 
-    def _reload_all(self, listener: socket.socket) -> None:
+    def _reload_all(self, listener: socket.socket) -> ReloadOutcome:
         """Read everything again; all of it holds from here on for new connections, or none of it."""
         try:
             setup = self._reload()
         except ConfigurationError as error:
             for problem in error.problems:
                 log.warning("reload refused, the old configuration stays", place=problem.place, problem=problem.text)
-            self._counts.reloaded(ReloadOutcome.REFUSED)
-            return
+            return ReloadOutcome.REFUSED
         except Exception:
             log.exception("reload failed, the old configuration stays")
-            self._counts.reloaded(ReloadOutcome.FAILED)
-            return
+            return ReloadOutcome.FAILED
         for key in RESTART_KEYS:
             if getattr(setup.config, key) != getattr(self._opened, key):
                 log.warning("this key needs a restart, its old value stays", key=key)
@@ -333,9 +341,8 @@ class Supervisor:
         # the new ones first: there is no moment in which nobody accepts
         if not self._start_generation(setup, listener):
             log.error("reload failed, its workers do not start: the old ones go on")
-            self._counts.reloaded(ReloadOutcome.FAILED)
-            return
-        self._setup = setup
+            return ReloadOutcome.FAILED
+        before, self._setup = self._setup, setup
         self._failures, self._respawn_at = 0, 0.0
         for worker in old:
             worker.drain()
@@ -343,8 +350,9 @@ class Supervisor:
             self._endpoint.open(setup.config.metrics.address)
         except ListenError as error:
             log.warning("the metrics stay where they were", reason=error)
-        self._counts.reloaded(ReloadOutcome.DONE)
+        log_changes(before, setup)
         log.info("reloaded", workers=setup.config.workers)
+        return ReloadOutcome.DONE
 
     def _start_generation(self, setup: Setup, listener: socket.socket) -> bool:
         """Start all workers of a new configuration, or leave none of them."""
