@@ -124,3 +124,14 @@ MAX_SIGNATURE_OCTETS: Final = 4096
 MAX_SIGNATURE_FIELD_OCTETS: Final = 65536
 """A DKIM-Signature, ARC-Message-Signature or ARC-Seal longer than this is not read; only z= makes one longer than a few
 thousand (local choice)."""
+
+MAX_AUDITED_SPF_TERMS: Final = 60
+"""Terms with look-ups that ``assay domain`` follows in an SPF record and what it includes; ten are allowed (local
+choice)."""
+
+AUDIT_BUDGET: Final = 60.0
+"""Seconds that ``assay domain`` waits for the DNS, over all questions (local choice)."""
+
+AUDIT_MAX_QUERIES: Final = 600
+"""Different questions of one audit: 60 SPF terms of up to 3, ten MX hosts of 2, and what DKIM, DMARC and its report
+addresses ask (local choice)."""

@@ -30,6 +30,14 @@ def data_files() -> set[str]:
     }
 
 
+COMPLETIONS = {
+    "share/bash-completion/completions/assay": "completion/bash/assay",
+    "share/zsh/site-functions/_assay": "completion/zsh/_assay",
+    "share/fish/vendor_completions.d/assay.fish": "completion/fish/assay.fish",
+}
+"""Where a shell looks for what completes the words of assay, and where it is in the sources."""
+
+
 def contents(wheel: Path) -> dict[str, bytes]:
     """The files of a wheel, except for the list of their hashes."""
     with zipfile.ZipFile(wheel) as archive:
@@ -46,7 +54,7 @@ def test_the_wheel_holds_the_package_its_types_and_its_data_and_nothing_else(whe
     data = {name.split(".data/data/")[1] for name in names if ".data/data/" in name}
 
     assert "assay/py.typed" in names
-    assert data_files() <= data
+    assert data_files() | set(COMPLETIONS) <= data
     assert {name.split("/")[0].split("-")[0] for name in names} == {"assay"}
     assert not any(re.match(r"(milter|tests|support)(/|\.)", name) for name in names)
     assert not any(re.search(r"(^|/)(tests?|test_\w+|conftest|__pycache__)(/|\.|$)", name) for name in names)
@@ -84,6 +92,7 @@ def test_the_source_distribution_holds_what_its_tests_need(sdist: Path) -> None:
         *("setup.cfg", "pyproject.toml", "LICENSE", "CHANGELOG.md", "tests/conftest.py", "tests/support/postfix.py"),
         *(f"script/{path.name}" for path in (ROOT / "script").iterdir()),
         *(name.removeprefix("share/assay/") for name in data_files()),
+        *COMPLETIONS.values(),
     ):
         assert each in names
     assert not any(re.search(r"(^|/)(\.(git|venv|cache)|__pycache__)(/|$)", name) for name in names)

@@ -4,9 +4,11 @@ import click
 
 from assay import __version__, log
 from assay.cli.check import check
+from assay.cli.completion import completion
 from assay.cli.config import config
 from assay.cli.demo import demo
 from assay.cli.doctor import doctor
+from assay.cli.domain import domain
 from assay.cli.run import run
 
 
@@ -21,5 +23,5 @@ def main() -> None:
     log.configure()
 
 
-for command in (run, check, config, demo, doctor):
+for command in (run, check, config, demo, doctor, domain, completion):
     main.add_command(command)

@@ -31,6 +31,9 @@ from assay.limits import (
 from assay.message.tags import TagListError, parse_tags
 from assay.verify.encoding import decode_base64, without_white_space
 
+REVOKED = "the key is revoked"
+"""The reason of a key whose p= is empty (RFC 6376 3.6.1)."""
+
 _ED25519_OCTETS = 32  # RFC 8463 4: the raw key, in no ASN.1 wrapping
 _ED25519_BITS = 256
 _CACHED_RECORDS = 1024  # of at most MAX_KEY_RECORD_OCTETS each, so at most 8 MiB
@@ -185,7 +188,7 @@ def _parse(text: bytes) -> KeyRecord | UnusableKey:
     if public is None:
         return UnusableKey("the TXT record is no key record: it has no p=")
     if not public:
-        return UnusableKey("the key is revoked")  # RFC 6376 3.6.1 p=
+        return UnusableKey(REVOKED)  # RFC 6376 3.6.1 p=
     if b"sha256" not in _values(tags.get(b"h", b"sha256")):
         return UnusableKey("the key does not allow sha256")  # RFC 6376 3.6.1 h=
     if not {b"*", b"email"} & _values(tags.get(b"s", b"*")):
