@@ -228,7 +228,9 @@ class MetricsConfig(Table):
         address: where Prometheus finds the numbers, on loopback; None: nowhere.
     """
 
-    address: Annotated[SocketAddress | None, PlainValidator(_metrics_address)] = None
+    address: Annotated[
+        SocketAddress | None, PlainValidator(_metrics_address), text_of("address of loopback with a port")
+    ] = None
 
 
 class ConfigFile(Table):
