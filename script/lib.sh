@@ -11,9 +11,9 @@ POLICY_MARK="# assay: temporary, so that installing a package starts no service"
 # shellcheck disable=SC2034  # read by the scripts that source this file
 BUILD_PACKAGES=(python3-venv python3-dev gcc libc6-dev libmilter-dev ca-certificates)
 # What the tests marked "real" drive: an MTA, an SMTP client and an authoritative name server; what renders the manual
-# pages, and what the guides tell people to use.
+# pages, what the guides tell people to use, and the completion's shells; and what reads the metrics.
 # shellcheck disable=SC2034
-REAL_PACKAGES=(postfix swaks knot man-db mandoc m4 sendmail-cf jq zsh fish)
+REAL_PACKAGES=(postfix swaks knot man-db mandoc m4 sendmail-cf jq zsh fish prometheus)
 # What script/deb builds with.
 # shellcheck disable=SC2034
 DEB_PACKAGES=(debhelper dpkg-dev libmilter-dev python3-venv)
@@ -23,7 +23,7 @@ REAL_PACKAGES+=("${DEB_PACKAGES[@]}" lintian mmdebstrap iproute2)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
 # Of these only the programs are wanted: a service that nobody asked for must not start now or at the next boot.
-UNWANTED_SERVICES=(knot opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
+UNWANTED_SERVICES=(knot prometheus opendkim opendmarc rspamd pyspf-milter dkimpy-milter)
 
 LITTER=() # files and directories to remove at the end, whatever happens
 cleanup() {
