@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from assay.answers import RRType, Unavailable
+from assay.answers import Answer, RRType, Unavailable
 from assay.audit.audit import audit
-from assay.audit.findings import Id
+from assay.audit.ids import Id
 from assay.audit.report import KeyState, Report
 from assay.audit.tags import rewritten
 from assay.config.suffixes import read_suffixes
@@ -204,6 +204,13 @@ DISAGREEMENTS = [
         "does not ask what an exists term names",
         id="checkdmarc does not ask what exists names",
     ),
+    pytest.param(
+        {"more": f'_dmarc.news.bank TXT "v=DMARC1; p=reject; {RUA}; moo=\\255"'},
+        "the record of news.bank.example",
+        "the record of bank.example",
+        "in another way",
+        id="octets that are no text, in a tag that nobody reads",
+    ),
 ]
 
 
@@ -252,6 +259,93 @@ def test_a_published_record_keeps_what_it_does_not_change() -> None:
     assert rewritten(text, {"p": "reject", "t": "y"}) == (
         "v=DMARC1; p=reject; t=y; rua=mailto:a@b.example , mailto:c@d.example; adkim=s"
     )
+
+
+@pytest.mark.parametrize(
+    ("record", "lookups", "unknown"),
+    [
+        pytest.param("exists:%{i}.x.example -all", 1, ["exists:%{i}.x.example"], id="exists"),
+        pytest.param("include:%{d}.x.example -all", 1, ["include:%{d}.x.example"], id="include"),
+        pytest.param("redirect=%{d}.x.example", 1, ["redirect=%{d}.x.example"], id="redirect"),
+        pytest.param("a:%{p}.x.example -all", 2, ["a:%{p}.x.example"], id="p counts like ptr"),
+        pytest.param("ip4:192.0.2.1 -all a mx ptr", 0, [], id="nothing behind all counts"),
+        pytest.param("-all redirect=x.example", 0, [], id="nor does redirect beside all"),
+    ],
+)
+def test_what_depends_on_the_message_is_counted_and_not_followed(record: str, lookups: int, unknown: list[str]) -> None:
+    text = record.replace("{", "{{").replace("}", "}}") if "%" in record else record
+    report = run({"spf": f'bank TXT "v=spf1 {text}"'})
+
+    assert report.spf is not None
+    assert report.spf.lookups == lookups
+    assert list(report.spf.unknown) == [f"{each} (in the record of bank.example)" for each in unknown]
+    assert not set(ids(report)) & {"spf-target-missing", "spf-syntax", "spf-voids", "spf-ptr"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "walked", "listed", "remedy"),
+    [
+        pytest.param(
+            {"dmarc": f'_dmarc.news.bank TXT "v=DMARC1; p=reject; {RUA}"'},
+            "news.bank.example",
+            "news.bank.example",
+            NAME,
+            "publish a DMARC record for bank.example",
+            id="only the subdomain has a record",
+        ),
+        pytest.param(
+            {"more": f'_dmarc.example. TXT "v=DMARC1; p=reject; {RUA}"'},
+            NAME,
+            "example",
+            NAME,
+            "write psd=n into the record of bank.example",
+            id="the suffix has a record without psd",
+        ),
+        pytest.param(
+            {"dmarc": f'_dmarc.bank TXT "v=DMARC1; p=reject; psd=y; {RUA}"'},
+            "news.bank.example",
+            "news.bank.example",
+            NAME,
+            "take psd=y in the record of bank.example out",
+            id="psd=y above it",
+        ),
+    ],
+)
+def test_where_the_two_ways_give_different_organizational_domains_the_report_says_what_makes_them_one(
+    changes: dict[str, str | None], name: str, walked: str, listed: str, remedy: str
+) -> None:
+    news = {
+        "news": 'news.bank MX 10 mx.bank\nnews.bank TXT "v=spf1 mx -all"',
+        "news key": "s2026._domainkey.news.bank TXT {rsa2048}",
+    }
+    report = run(news | changes, name=name)
+
+    [found] = [each for each in report.findings if each.id == "dmarc-organization"]
+    assert f"is {walked} by the tree walk (RFC 9989) and {listed} by the list" in found.text
+    assert found.remedy.startswith(remedy)
+
+
+def test_one_family_of_addresses_is_enough() -> None:
+    class OnlyA(Zone):
+        def resolve(self, name: bytes, rrtype: RRType) -> Answer:
+            return Unavailable("SERVFAIL") if rrtype is RRType.AAAA else super().resolve(name, rrtype)
+
+    source = OnlyA.parse(zone({"spf": 'bank TXT "v=spf1 a:mx.bank.example -all"'}))
+    report = audit(Domain.parse(NAME), source, SUFFIXES, selectors=[Domain.parse(SELECTOR)])
+
+    assert report.unanswered == ()
+    assert report.findings == ()
+
+
+def test_what_is_asked_in_any_case_is_asked_ahead() -> None:
+    resolver = DictResolver({NAME.encode(): SERVFAIL})
+
+    audit(Domain.parse(NAME), resolver, SUFFIXES, selectors=[Domain.parse(SELECTOR)])
+
+    assert {b"_dmarc.bank.example", b"_dmarc.example", b"s2026._domainkey.bank.example"} <= {
+        name for name, _ in resolver.prefetched
+    }
+    assert {(NAME.encode(), RRType.MX), (NAME.encode(), RRType.TXT)} <= set(resolver.prefetched)
 
 
 def test_records_that_include_each_other_many_times_end_soon() -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from assay.audit.audit import audit
-from assay.audit.findings import CATALOGUE, Id
+from assay.audit.findings import CATALOGUE
+from assay.audit.ids import Id
 from assay.audit.report import Report
 from assay.config.suffixes import read_suffixes
 from assay.dns.zone import Zone
@@ -93,6 +94,8 @@ CASES = [
          zone=spf("a:x.bank.example mx:y.bank.example exists:z.bank.example -all")),
     Case(id="everybody may send", finds="spf-pass-all", says="+all", zone=spf("mx +all"), publish="v=spf1 mx ~all"),
     Case(id="everybody may send, by a network", finds="spf-pass-all", says="ip6:::/0", zone=spf("ip6:::/0 -all")),
+    Case(id="everybody may send, by a network of IPv4", finds="spf-pass-all", says="every IPv4 address",
+         zone=spf("ip4:192.0.2.1/0 -all")),
     Case(id="everybody may send, by a name that exists", finds="spf-pass-all", says="exists:mx.bank.example",
          zone=spf("exists:mx.bank.example -all")),
     Case(id="everybody may send, by an included record", finds="spf-pass-all", says="record of other.example",

@@ -105,6 +105,19 @@ def test_no_answer_ends_with_75_and_is_never_called_a_missing_record(behaviour: 
 
 
 @pytest.mark.usefixtures("impatient")
+def test_whose_a_report_address_is_may_stay_open() -> None:
+    below = {
+        "dmarc": '_dmarc.bank TXT "v=DMARC1; p=reject; rua=mailto:d@rep.bank.example"',
+        "rep": "rep.bank MX 10 mx.bank",
+    }
+    with serve(below, {b"_dmarc.rep.bank.example": dead}) as server:
+        result = ask(server.nameserver)
+
+    assert result.exit_code == 75
+    assert "rua mailto:d@rep.bank.example: whose it is is not known" in result.output
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_name_server_that_is_not_there_ends_with_75() -> None:
     with serve() as server:
         nameserver = server.nameserver
@@ -202,6 +215,55 @@ def test_nothing_is_asked_but_the_dns(streams: list[object]) -> None:
     assert streams == []
     assert {seen.rrtype for seen in server.seen} == {"A", "AAAA", "MX", "TXT"}
     assert not [seen.name for seen in server.seen if b"_mta-sts" in seen.name or b"_bimi" in seen.name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        pytest.param({"mx": "bank MX 0 ."}, ["MX       null: takes no mail"], id="a null MX"),
+        pytest.param({"mx": None}, ["MX       none"], id="no MX"),
+        pytest.param({"spf": None}, ["SPF      none"], id="no SPF"),
+        pytest.param({"mx host": None}, ["10 mx.bank.example (no address)", "1. mx (bank.example): finds nothing"],
+                     id="what finds nothing"),
+        pytest.param({"spf": 'bank TXT "v=spf1 exists:%{{i}}.x.example -all"'},
+                     ["what it leads to depends on the message: exists:%{i}.x.example"], id="macros"),
+        pytest.param({"key": 's2026._domainkey.bank TXT "v=DKIM1; p="', "more": "k1._domainkey.bank TXT {testing}"},
+                     ["DKIM     s2026: the key is revoked", "k1: rsa, 2048 bits (t=y); found, and not given by",
+                      "tried besides: default, mail"], id="keys"),
+        pytest.param({"dmarc": '_dmarc.bank TXT "v=DMARC1; sp=bogus; ruf=https://x.example/,mailto:a@other.example"'},
+                     ["asks for nothing that can be read", "ruf https://x.example/: no host",
+                      "ruf mailto:a@other.example: not agreed to"], id="report addresses"),
+        pytest.param({"dmarc": f'_dmarc.bank TXT "v=DMARC1; p=reject; fo=x; {RUA}"'},
+                     ["but      checkdmarc sees the record of bank.example in another way", "of the same organization"],
+                     id="a disagreement"),
+    ],
+)  # fmt: skip
+def test_what_was_seen_is_shown(changes: dict[str, str | None], lines: list[str]) -> None:
+    with serve(changes) as server:
+        output = ask(server.nameserver).output
+
+    for line in lines:
+        assert line in output
+
+
+def test_a_name_that_does_not_exist_is_the_one_finding() -> None:
+    with serve() as server:
+        result = ask(server.nameserver, name="nobody.example")
+
+    assert result.exit_code == 1
+    assert result.output.splitlines()[0] == "nobody.example"
+    assert result.output.splitlines()[-1] == "1 error"
+
+
+def test_a_long_record_is_shown_as_a_zone_file_has_it() -> None:
+    uris = ",".join(f"mailto:{'d' * 60}{number}@bank.example" for number in range(4))
+    with serve({"dmarc": f'_dmarc.bank TXT "v=DMARC1; p=quarantine; rua={uris[:160]}" "{uris[160:]}"'}) as server:
+        result = ask(server.nameserver)
+
+    [line] = {line.strip() for line in result.output.splitlines() if line.startswith("    _dmarc.bank.example. TXT")}
+    strings = re.findall(r'"([^"]*)"', line)
+    assert "".join(strings) == f"v=DMARC1; p=reject; rua={uris}"
+    assert max(map(len, strings)) == 255
 
 
 def test_nothing_from_the_dns_reaches_the_terminal_as_a_control() -> None:

@@ -3,7 +3,8 @@
 from typing import Final
 
 from assay.audit.dmarc import DmarcReading
-from assay.audit.findings import Id, finding
+from assay.audit.findings import finding
+from assay.audit.ids import Id
 from assay.audit.report import Finding, Publish, Step
 from assay.audit.tags import REMOVED_TAGS, rewritten, written_tags
 from assay.domain import Domain

@@ -40,8 +40,11 @@ class Asking:
                 return []
 
     def addresses(self, name: bytes) -> list[str] | None:
-        """Return the addresses of a host, IPv4 first; None where none is known and one may exist."""
-        answers = [self.resolve(name, rrtype) for rrtype in (RRType.A, RRType.AAAA)]
+        """Return the addresses of a host, IPv4 first; None where none is known and one may exist.
+
+        Where one is known a failure for the other family is not noted: it changes nothing.
+        """
+        answers = [self.resolver.resolve(name, rrtype) for rrtype in (RRType.A, RRType.AAAA)]
         found = [
             str(record)
             for answer in answers
@@ -49,9 +52,10 @@ class Asking:
             for record in answer.records
             if isinstance(record, IPv4Address | IPv6Address)
         ]
-        if not found and any(isinstance(answer, Unavailable) for answer in answers):
-            return None
-        return found
+        if found:
+            return found
+        known = [not isinstance(self.resolve(name, rrtype), Unavailable) for rrtype in (RRType.A, RRType.AAAA)]
+        return found if all(known) else None
 
     @property
     def unanswered(self) -> tuple[Unanswered, ...]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from assay.answers import Resolver
+from assay.answers import Resolver, RRType
 from assay.audit.advice import changes_by_rfc9989, next_step, record_findings
 from assay.audit.asking import Asking
 from assay.audit.checkdmarc import Checkdmarc, Opinion
 from assay.audit.dkim import inspect_dkim
 from assay.audit.dmarc import DmarcReading, inspect_dmarc
-from assay.audit.findings import CATALOGUE, Id, finding
+from assay.audit.findings import CATALOGUE, finding
+from assay.audit.ids import Id
 from assay.audit.mx import inspect_mx, mx_findings
 from assay.audit.report import Disagreement, Finding, Report, Severity, Spf
 from assay.audit.reports import inspect_addresses
@@ -16,7 +17,7 @@ from assay.audit.spf import SpfReading, inspect_spf
 from assay.domain import Domain
 from assay.trace import Trace
 from assay.verify.suffixes import PublicSuffixes
-from assay.verify.walk import Walker
+from assay.verify.walk import Walker, walk_names
 
 _WORST_FIRST = tuple(Severity)
 _ORDER = tuple(kind.value for kind in CATALOGUE)
@@ -40,6 +41,7 @@ def audit(
         accepted: findings that its owner knows of and that do not count.
     """
     asking = Asking(resolver)
+    _ask_ahead(domain, asking)
     mx = inspect_mx(domain, asking)
     if not mx.exists:
         text = f"{domain} does not exist (NXDOMAIN)"
@@ -75,6 +77,14 @@ def audit(
             "disagreements": tuple(disagreements),
         }
     )
+
+
+def _ask_ahead(domain: Domain, asking: Asking) -> None:
+    """Start what will be asked in any case, so that slow or dead name servers are waited for once."""
+    for rrtype in (RRType.MX, RRType.TXT):
+        asking.prefetch(bytes(domain), rrtype)
+    for name in walk_names(domain):
+        asking.prefetch(name, RRType.TXT)
 
 
 def _report(domain: Domain, asking: Asking, findings: Iterable[Finding], accepted: Collection[Id]) -> Report:
@@ -158,10 +168,8 @@ def _place_disagreement(
 ) -> list[Disagreement]:
     """Compare which record applies."""
     section = dmarc.section
-    if opinion is None or (opinion.location == section.found_at and opinion.record == section.record):
+    if opinion is None or opinion.location == section.found_at:
         return []
-    if opinion.error is not None and section.record is None:
-        return []  # both see none
     ours = "no record" if section.found_at is None else f"the record of {section.found_at}"
     theirs = opinion.error or f"the record of {opinion.location}"
     several = [
@@ -174,5 +182,5 @@ def _place_disagreement(
             f"RFC 9989 4.10 discards all records of {several[0]}, where there are several, and goes on; checkdmarc ends"
         )
     else:
-        why = "checkdmarc searches in another way than RFC 9989 4.10 has it"
+        why = "checkdmarc reads or searches in another way than RFC 9989 4.8 and 4.10 have it"
     return [Disagreement(about="the DMARC record that applies", assay=ours, checkdmarc=theirs, why=why)]

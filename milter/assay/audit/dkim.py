@@ -10,7 +10,8 @@ from typing import Final
 
 from assay.answers import Absent, RRType
 from assay.audit.asking import Asking
-from assay.audit.findings import Id, finding
+from assay.audit.findings import finding
+from assay.audit.ids import Id
 from assay.audit.report import Dkim, DkimKey, Finding, KeyState
 from assay.domain import Domain
 from assay.limits import MIN_RSA_BITS

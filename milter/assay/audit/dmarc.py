@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from assay.answers import Unavailable
 from assay.audit.asking import Asking, shown
-from assay.audit.findings import Id, finding
+from assay.audit.findings import finding
+from assay.audit.ids import Id
 from assay.audit.report import Dmarc, Finding, Publish, Sight
 from assay.domain import Domain
 from assay.results import DmarcRecord, Psd, Requested
@@ -54,25 +55,23 @@ def inspect_dmarc(domain: Domain, asking: Asking, walker: Walker, suffixes: Publ
         organizational_domain=None if isinstance(organization, Unavailable) else organization.name,
         organizational_domain_by_list=by_list.name,
     )
-    findings = _several(walker, domain)
-    misplaced = _misplaced(domain, asking)
-    if not discovered.settled:
-        pass  # what the look-ups that failed would have said may be anything
-    elif isinstance(discovered, Undiscovered) and not findings and not misplaced:
-        findings.append(_missing(domain, f"no DMARC record applies to {domain}"))
-    elif found_at is not None and found_at != domain and is_public_suffix(found_at, suffixes):
-        text = f"only the record of the public suffix {found_at} applies to {domain}"
-        findings.append(_missing(domain, text))
-        record, found_at = None, None
-    elif not isinstance(organization, Unavailable) and organization != by_list:
-        findings.append(_organization(walker, domain, organization, by_list))
+    findings = [*_several(walker, domain), *_misplaced(domain, asking)]
+    if discovered.settled:  # else what the look-ups that failed would have said may be anything
+        if isinstance(discovered, Undiscovered):
+            # where its record is one of several, or misplaced, that is to be put right
+            findings += [] if findings else [_missing(domain, f"no DMARC record applies to {domain}")]
+        elif discovered.domain != domain and is_public_suffix(discovered.domain, suffixes):
+            findings.append(_missing(domain, f"only the record of the public suffix {found_at} applies to {domain}"))
+            record, found_at = None, None
+        elif not isinstance(organization, Unavailable) and organization != by_list:
+            findings.append(_organization(walker, domain, organization, by_list))
     return DmarcReading(
         section=section,
         record=record,
         domain=found_at,
         own=found_at == domain,
         settled=discovered.settled,
-        findings=(*findings, *misplaced),
+        findings=tuple(findings),
     )
 
 

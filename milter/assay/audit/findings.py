@@ -1,8 +1,8 @@
-"""Every finding that an audit can have: its id, how bad it is, and what it means in general."""
+"""Every finding that an audit can have: how bad it is, and what it means in general."""
 
-from enum import StrEnum
 from typing import NamedTuple
 
+from assay.audit.ids import Id
 from assay.audit.report import Finding, Publish, Severity
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTICE
@@ -11,58 +11,6 @@ _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTICE
 class _Kind(NamedTuple):
     severity: Severity
     meaning: str
-
-
-class Id(StrEnum):
-    """The ids; they do not change from one version to the next."""
-
-    DOMAIN_MISSING = "domain-missing"
-    MX_MISSING = "mx-missing"
-    MX_NULL = "mx-null"
-    MX_MALFORMED = "mx-malformed"
-    MX_UNREACHABLE = "mx-unreachable"
-    SPF_MISSING = "spf-missing"
-    SPF_SEVERAL = "spf-several"
-    SPF_SYNTAX = "spf-syntax"
-    SPF_TARGET_MISSING = "spf-target-missing"
-    SPF_LOOP = "spf-loop"
-    SPF_LOOKUPS = "spf-lookups"
-    SPF_VOIDS = "spf-voids"
-    SPF_PASS_ALL = "spf-pass-all"
-    SPF_NEUTRAL_ALL = "spf-neutral-all"
-    SPF_NO_ALL = "spf-no-all"
-    SPF_PTR = "spf-ptr"
-    SPF_WARNING = "spf-warning"
-    DKIM_UNKNOWN = "dkim-unknown"
-    DKIM_NONE = "dkim-none"
-    DKIM_MISSING = "dkim-missing"
-    DKIM_REVOKED = "dkim-revoked"
-    DKIM_UNUSABLE = "dkim-unusable"
-    DKIM_WEAK = "dkim-weak"
-    DKIM_SHORT = "dkim-short"
-    DKIM_TESTING = "dkim-testing"
-    DKIM_SEVERAL = "dkim-several"
-    DKIM_ED25519_ONLY = "dkim-ed25519-only"
-    DMARC_MISSING = "dmarc-missing"
-    DMARC_MISPLACED = "dmarc-misplaced"
-    DMARC_SEVERAL = "dmarc-several"
-    DMARC_INVALID = "dmarc-invalid"
-    DMARC_NO_POLICY = "dmarc-no-policy"
-    DMARC_NONE = "dmarc-none"
-    DMARC_QUARANTINE = "dmarc-quarantine"
-    DMARC_SP_NONE = "dmarc-sp-none"
-    DMARC_NP_NONE = "dmarc-np-none"
-    DMARC_PCT = "dmarc-pct"
-    DMARC_TESTING = "dmarc-testing"
-    DMARC_HISTORIC = "dmarc-historic"
-    DMARC_PSD = "dmarc-psd"
-    DMARC_ORGANIZATION = "dmarc-organization"
-    DMARC_WARNING = "dmarc-warning"
-    REPORT_MISSING = "report-missing"
-    REPORT_MALFORMED = "report-malformed"
-    REPORT_SCHEME = "report-scheme"
-    REPORT_UNAUTHORISED = "report-unauthorised"
-    REPORT_UNREACHABLE = "report-unreachable"
 
 
 CATALOGUE: dict[Id, _Kind] = {

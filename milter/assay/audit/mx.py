@@ -5,7 +5,8 @@ from ipaddress import ip_address
 
 from assay.answers import Absent, Found, Mx, RRType, Unavailable
 from assay.audit.asking import Asking, shown
-from assay.audit.findings import Id, finding
+from assay.audit.findings import finding
+from assay.audit.ids import Id
 from assay.audit.report import Finding, MxHost, Publish
 from assay.audit.report import Mx as MxSection
 from assay.domain import Domain

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from assay.answers import Absent, Found, Mx, RRType, Unavailable
 from assay.audit.asking import Asking
-from assay.audit.findings import Id, finding
+from assay.audit.findings import finding
+from assay.audit.ids import Id
 from assay.audit.report import Finding, Publish, ReportAddress
 from assay.audit.tags import written_tags
 from assay.domain import Domain
@@ -80,10 +81,8 @@ class _Inspector:
         """Whether the host belongs to another organization (RFC 9990 4); None where that is not known."""
         if host == self.place:
             return False
-        own, other = self.walker.organizational_domain(self.place), self.walker.organizational_domain(host)
-        if isinstance(own, Unavailable) or isinstance(other, Unavailable):
-            return None
-        return own != other
+        possible = {own != other for own, other in self.walker.organizations(self.place, host)}
+        return possible.pop() if len(possible) == 1 else None
 
     def _is_authorised(self, tag: str, uri: str, host: Domain) -> bool | None:
         """Ask the other domain (standards F.3); None without an answer."""

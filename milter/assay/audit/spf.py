@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from assay.answers import Absent, Found, Mx, RRType, Unavailable
 from assay.audit.asking import Asking, shown
-from assay.audit.findings import Id, finding
+from assay.audit.findings import finding
+from assay.audit.ids import Id
 from assay.audit.report import Finding, Publish, Spf, SpfCost
 from assay.domain import Domain
 from assay.limits import MAX_AUDITED_SPF_TERMS, SPF_LOOKUPS, SPF_VOID_LOOKUPS

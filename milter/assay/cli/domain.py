@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from assay.audit.findings import Id
-from assay.audit.report import Report
-from assay.cli.audit_text import print_report
+from assay.audit.ids import Id
 from assay.cli.exit_codes import ExitCode
 from assay.cli.options import config_option, fail
 from assay.config.load import find_configuration, load_config
@@ -18,6 +17,9 @@ from assay.dns.nameservers import Nameserver, NameserverError, parse_nameserver
 from assay.domain import Domain
 from assay.errors import AssayError, DomainError
 from assay.limits import AUDIT_BUDGET, AUDIT_MAX_QUERIES, DNS_TIMEOUT
+
+if TYPE_CHECKING:
+    from assay.audit.report import Report
 
 
 class _DomainType(click.ParamType[Domain]):
@@ -106,8 +108,9 @@ def domain(  # noqa: PLR0913 - one parameter for each option
         suffixes = read_suffixes()
     except AssayError as error:
         fail(error)
-    # checkdmarc takes as long to import as all the rest of assay, and no other command needs it
+    # checkdmarc takes as long to import as all the rest of assay; no other command needs it, or shows a report
     from assay.audit.audit import audit  # noqa: PLC0415
+    from assay.cli.audit_text import print_report  # noqa: PLC0415
 
     try:
         report = audit(
@@ -134,7 +137,7 @@ def _client(nameservers: Sequence[Nameserver], config_path: Path | None) -> DnsC
     return DnsClient(nameservers or dns.nameservers, timeout=dns.timeout, negative_ttl=dns.negative_ttl)
 
 
-def _exit_code(report: Report) -> ExitCode:
+def _exit_code(report: "Report") -> ExitCode:
     if report.unanswered:
         return ExitCode.TEMPORARY
     return ExitCode.FINDING if report.counted else ExitCode.OK
