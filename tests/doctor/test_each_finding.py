@@ -1,6 +1,7 @@
-"""Each finding once: a machine on which one thing is wrong, and what is said of it; real Postfix configurations.
+"""Each finding once: a machine on which one thing is wrong, and what is said of it.
 
-Every broken machine is the good one with one change, and nothing else may be found on it.
+Every broken machine is the good one with one change, and nothing else may be found on it. Each is looked at with the
+real postconf, and with an imitation of it, so that the checks can be tested without Postfix.
 """
 
 import os
@@ -18,8 +19,6 @@ from assay.doctor.inspection import Held, Inspection, Library, Unread
 from support.dnsserver import DnsServer, Exchange, Reply, dead, plain, rcode
 from support.doctor_world import ROOT, SOCKET, ZONE, Machine, authentic, found, machine
 from support.fake_milter import LEADING_SPACE, NO_REPLIES, FakeMilter
-
-pytestmark = pytest.mark.real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +239,13 @@ CASES = [
         remedy=("AuthservID opendkim.mx.dest.example",),
     ),
     Case(
+        id="authserv-id-not-unique",
+        claim="the host has the name of every fresh installation",
+        change=main(myhostname="localhost.localdomain"),
+        says=("as localhost.localdomain",),
+        remedy=("authserv_id =",),
+    ),
+    Case(
         id="mail-unjudged-while-away",
         claim="milter_default_action is accept",
         change=main(milter_default_action="accept"),
@@ -267,8 +273,15 @@ CASES = [
         id="milter-spelling",
         claim="the socket is spelled as libmilter does",
         change=main(smtpd_milters="inet:8894@127.0.0.1"),
-        says=("says inet:8894@127.0.0.1",),
-        remedy=("write inet:127.0.0.1:8894",),
+        says=("says inet:8894@127.0.0.1, which should be inet:127.0.0.1:8894",),
+        remedy=("smtpd_milters = inet:127.0.0.1:8894'",),
+    ),
+    Case(
+        id="milter-spelling",
+        claim="the path of another milter lacks its kind",
+        change=main(smtpd_milters="unix:assay/assay.sock, /run/milter-regex/sock"),
+        says=("says /run/milter-regex/sock, which should be unix:/run/milter-regex/sock",),
+        remedy=("smtpd_milters = unix:assay/assay.sock, unix:/run/milter-regex/sock'",),
     ),
     Case(
         id="socket-outside-chroot",
@@ -375,6 +388,12 @@ CASES = [
         change=main(milter_macro_daemon_name="ORIGINATING"),
         says=("main.cf: milter_macro_daemon_name is ORIGINATING, also for smtp/inet",),
         remedy=("-P 'smtp/inet/milter_macro_daemon_name=$myhostname'",),
+    ),
+    Case(
+        id="milter-maps",
+        claim="a map of clients chooses the milters",
+        change=main(smtpd_milter_maps="cidr:/etc/postfix/milter_maps"),
+        says=("smtpd_milter_maps is cidr:/etc/postfix/milter_maps",),
     ),
     Case(
         id="spf-policy-service",
@@ -565,8 +584,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}: {case.claim}")
-def test_one_fault_is_one_finding(case: Case) -> None:
+def check(case: Case) -> None:
     with machine(case.change) as made:
         case.after(made)
         findings = found(made)
@@ -577,6 +595,21 @@ def test_one_fault_is_one_finding(case: Case) -> None:
         assert part in finding.what
     for part in case.remedy:
         assert part in finding.remedy
+
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.id}: {case.claim}")
+
+
+@each_case
+@pytest.mark.real
+def test_one_fault_of_a_real_configuration_is_one_finding(case: Case) -> None:
+    check(case)
+
+
+@each_case
+@pytest.mark.usefixtures("without_postconf")
+def test_one_fault_is_one_finding(case: Case) -> None:
+    check(case)
 
 
 def test_every_finding_of_the_catalogue_is_shown_here() -> None:

@@ -98,7 +98,7 @@ class Postfix:
     """
 
     def __init__(self, milter: str, settings: Mapping[str, str] | None = None) -> None:
-        self._sudo = _sudo()
+        self._sudo = administrator()
         self._postfix = program("postfix")
         self._postqueue = program("postqueue")
         self._postsuper = program("postsuper")
@@ -318,8 +318,8 @@ def _xclient(address: str) -> str:
     return f"IPV6:{address}" if ":" in address else address
 
 
-def _sudo() -> list[str]:
-    """What goes before a command of Postfix, which only root may start."""
+def administrator() -> list[str]:
+    """What goes before a command that only root may run, such as those of Postfix."""
     if os.getuid() == 0:
         return []
     if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode != 0:

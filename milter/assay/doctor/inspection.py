@@ -170,7 +170,6 @@ class Machine:
 
     Attributes:
         now: seconds since 1970, by its clock.
-        host: its name.
 
         synchronised: whether the kernel says that something keeps the clock; None where it cannot be asked.
         suffixes: the date of the list of public suffixes; None if it does not say.
@@ -178,7 +177,6 @@ class Machine:
     """
 
     now: float
-    host: str
     synchronised: bool | None
     suffixes: date | None
     libraries: tuple[Library, ...]
@@ -200,6 +198,7 @@ class Inspection:
         walks: by path as it stands in a configuration: the sockets of milters as an MTA sees them.
         files: of the configuration and the policies.
         held: mail that we had put on hold.
+        programs: which program listens at a port (``:8891``) or a path.
         signers: what the configurations of other milters say, by product: key to value.
     """
 
@@ -218,5 +217,6 @@ class Inspection:
     walks: Mapping[str, Walk] = field(default_factory=dict)
     files: tuple[Walk, ...] = ()
     held: tuple[Held, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
     signers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()

@@ -1,7 +1,7 @@
 """The milters of a list: which one is assay, and which are others that we know. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from assay.config.socket import SocketAddress, SocketFamily
 _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERY_HOST: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared
 """What a daemon listens on that takes connections to any address of the machine."""
-_INET = re.compile(r"inet6?:(?:\[([0-9A-Fa-f:.]+)\]|([^@:\[\]]+)):([A-Za-z0-9-]+)")
+_INET = re.compile(r"inet:(?:\[([0-9A-Fa-f:.]+)\]|([^@:\[\]]+)):([A-Za-z0-9-]+)")
 _SWAPPED = re.compile(r"(?:inet6?:)?([0-9]{1,5})@(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)")
 
 
@@ -78,10 +78,16 @@ class Listed:
     own: frozenset[str] = frozenset()
 
 
-def swapped(spelled: str) -> str:
-    """Return what ``inet:port@host``, libmilter's spelling, should be in Postfix; empty if it is not that."""
-    match = _SWAPPED.fullmatch(spelled)
-    return "" if match is None else f"inet:{match[2]}:{match[1]}"
+def right_spelling(spelled: str) -> str:
+    """Return what Postfix takes instead of a spelling that it does not take (tried with 3.7); empty if it takes it."""
+    kind, _, rest = spelled.partition(":")
+    if match := _SWAPPED.fullmatch(spelled):
+        return f"inet:{match[2]}:{match[1]}"
+    if kind in {"unix", "local", "inet"}:
+        return ""
+    if spelled.startswith("/"):
+        return f"unix:{spelled}"
+    return f"inet:{rest if kind == 'inet6' else spelled}"
 
 
 def is_at(listed: Listed, socket: SocketAddress, real: Mapping[str, str]) -> bool:
@@ -103,16 +109,24 @@ def is_at(listed: Listed, socket: SocketAddress, real: Mapping[str, str]) -> boo
     return host == socket.host or ({host, socket.host} <= _LOOPBACK_HOSTS and "localhost" in {host, socket.host})
 
 
-def product_of(listed: Listed) -> Product | None:
-    """Recognise another milter by its usual port or by its name in the path."""
-    text = listed.spelled.lower()
+def endpoint(listed: Listed) -> str:
+    """Name what a program here would listen on: a path, or a port as ``:8891``; empty for another machine."""
+    match = _INET.fullmatch(listed.spelled)
+    if match is None:
+        return listed.path
+    return f":{match[3]}" if (match[1] or match[2]).lower() in _LOOPBACK_HOSTS else ""
+
+
+def product_of(listed: Listed, programs: Mapping[str, str]) -> Product | None:
+    """Recognise another milter by the program that listens there, by its name in the path, or by its usual port.
+
+    Args:
+        listed: as an MTA lists it.
+        programs: which program listens at an endpoint, as far as it is known.
+    """
+    text = f"{listed.spelled} {programs.get(endpoint(listed), '')}".lower()
     match = _INET.fullmatch(listed.spelled)
     for product in PRODUCTS:
         if any(word in text for word in product.words) or (match is not None and match[3] in product.ports):
             return product
     return None
-
-
-def products_of(milters: Sequence[Listed]) -> tuple[Product, ...]:
-    """Return those of a list that we know, in its order."""
-    return tuple(product for each in milters if (product := product_of(each)) is not None)

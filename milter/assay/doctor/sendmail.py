@@ -52,10 +52,12 @@ class Sendmail:
     """One sendmail.mc.
 
     Attributes:
+        name: of the host, as it says (confDOMAIN_NAME); empty if it leaves that to the machine.
         stale: sendmail.cf is older than it, or missing.
     """
 
     path: str
+    name: str
     filters: tuple[Filter, ...]
     daemons: tuple[Daemon, ...]
     stale: bool
@@ -67,6 +69,7 @@ def parse_sendmail(text: str, path: str, *, stale: bool) -> Sendmail:
     order: list[str] = []
     daemons: list[Daemon] = []
     features: set[str] = set()
+    own_name = ""
     for macro, arguments in _calls(_COMMENT.sub("", text)):
         match macro, arguments:
             case ("INPUT_MAIL_FILTER", [name, equates, *_]):
@@ -76,6 +79,8 @@ def parse_sendmail(text: str, path: str, *, stale: bool) -> Sendmail:
                 declared[name] = _filter(name, equates)
             case ("define", ["confINPUT_MAIL_FILTERS", names, *_]):
                 order = _names(names)
+            case ("define", ["confDOMAIN_NAME", own_name, *_]):
+                pass
             case ("DAEMON_OPTIONS", [equates, *_]):
                 daemons.append(_daemon(equates))
             case ("FEATURE", [feature, *_]):
@@ -86,7 +91,7 @@ def parse_sendmail(text: str, path: str, *, stale: bool) -> Sendmail:
         # what cf/README says of it: port 587, M=E, so that nobody has to authenticate
         daemons.append(Daemon(name="MSA", submission=True, authenticates=False, filters=None))
     filters = tuple(declared[name] for name in order if name in declared)
-    return Sendmail(path=path, filters=filters, daemons=tuple(daemons), stale=stale)
+    return Sendmail(path=path, name=own_name, filters=filters, daemons=tuple(daemons), stale=stale)
 
 
 def _calls(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -137,7 +142,7 @@ def _as_postfix(socket: str) -> str:
     """Write ``inet:port@host`` as ``inet:host:port``, so that both MTAs' lists can be compared."""
     kind, _, rest = socket.partition(":")
     port, at, host = rest.partition("@")
-    return f"{kind}:{host}:{port}" if at and kind in {"inet", "inet6"} else socket
+    return f"inet:{host}:{port}" if at and kind in {"inet", "inet6"} else socket
 
 
 def _daemon(text: str) -> Daemon:

@@ -35,6 +35,12 @@ ID_CLASH: Final = error(
     " reader cannot tell whose verdict it sees.",
     "Give one of the two another authserv-id, or stop the other one from verifying.",
 )
+NOT_UNIQUE: Final = warning(
+    "authserv-id-not-unique",
+    "The authserv-id is a name that many machines have. A reader that trusts it trusts what any of them wrote, and a"
+    " field from outside may claim it in good faith.",
+    "authserv_id in assay.toml, or a host name of your own domain in the MTA (Postfix: myhostname).",
+)
 ACCEPTS: Final = warning(
     "mail-unjudged-while-away",
     "While assay is stopped, restarts or is overloaded, mail is let in unjudged. Who wants to get a forged message in"
@@ -51,7 +57,7 @@ HOLDS: Final = warning(
     "While assay is stopped or restarts, all mail goes to the hold queue, where it stays until somebody releases it.",
     "Postfix: milter_default_action = tempfail.",
 )
-KINDS: Final = (NOT_LISTED, TWICE, ORDER, SECOND_DMARC, ID_CLASH, ACCEPTS, REJECTS, HOLDS)
+KINDS: Final = (NOT_LISTED, TWICE, ORDER, SECOND_DMARC, ID_CLASH, NOT_UNIQUE, ACCEPTS, REJECTS, HOLDS)
 
 _AWAY: Final[Mapping[str, Kind]] = {"accept": ACCEPTS, "reject": REJECTS, "quarantine": HOLDS}
 
@@ -62,7 +68,7 @@ class Chain:
 
     Attributes:
         place: file and key.
-        own_name: the host name of the MTA, the authserv-id of every milter that is told no other.
+        own_name: the host name of the MTA, the authserv-id of every milter that is told no other; empty if unknown.
         reorder: gives the command or the line that makes the list this one.
     """
 
@@ -80,12 +86,18 @@ def check(inspection: Inspection, milters: Sequence[Listed], ours: Sequence[int]
         ours: at which places of it assay stands; at least one.
         where: the list in words.
     """
+    name = own_id(inspection, where.own_name)
+    if name and ("." not in name or name.startswith("localhost.")):
+        yield NOT_UNIQUE.found(
+            f"assay writes Authentication-Results as {name}",
+            f'in assay.toml: authserv_id = "mx.your.domain" (now {name})',
+        )
     first = ours[0]
     alone = [each for index, each in enumerate(milters) if index not in ours[1:]]
     if len(ours) > 1:
         yield TWICE.found(f"{where.place} lists assay {len(ours)} times", where.reorder(alone))
     for index, each in enumerate(milters):
-        product = product_of(each) if index not in ours else None
+        product = product_of(each, inspection.programs) if index not in ours else None
         if product is None:
             continue
         others = [other for other in alone if other is not each]
@@ -96,11 +108,11 @@ def check(inspection: Inspection, milters: Sequence[Listed], ours: Sequence[int]
             )
         if product.dmarc and not _without_dmarc(inspection, product):
             yield SECOND_DMARC.found(f"{where.place} lists {product.name} ({each.spelled}) too", where.reorder(others))
-        if product.identifies and _id_of(inspection, product, where.own_name) == own_id(inspection, where.own_name):
-            name = own_id(inspection, where.own_name)
+        if product.identifies and _id_of(inspection, product, where.own_name) == name:
             yield ID_CLASH.found(
-                f"{where.place}: {product.name} ({each.spelled}) and assay both write Authentication-Results as {name}",
-                f"in the configuration of {product.name}: AuthservID {product.name}.{name}, then restart it",
+                f"{where.place}: {product.name} ({each.spelled}) and assay both write Authentication-Results as"
+                f" {name or 'the name of the host'}",
+                f"in the configuration of {product.name}: AuthservID {product.name}.{name or 'your.host'}; restart it",
             )
 
 

@@ -9,15 +9,15 @@ from assay.config.model import Config
 from assay.config.socket import SocketFamily
 from assay.doctor.check import chain
 from assay.doctor.inspection import Inspection
-from assay.doctor.milters import Listed, is_at, swapped
-from assay.doctor.model import Finding, error, warning
+from assay.doctor.milters import Listed, is_at, right_spelling
+from assay.doctor.model import Finding, error, notice, warning
 from assay.doctor.postfix import Postfix, Role, Service, seconds
 
 SPELLING: Final = error(
     "milter-spelling",
-    "The socket is written as libmilter does (inet:port@host). Postfix wants inet:host:port, takes the line for a host"
-    " called port@host, and does milter_default_action with every message.",
-    "Write the spelling of Postfix; `assay config` prints it.",
+    "A milter is written as Postfix cannot read it. With inet:port@host, libmilter's spelling, smtpd ends at once and"
+    " takes no mail; without unix: or inet: in front it does milter_default_action with every message.",
+    "inet:host:port, inet:[::1]:port or unix:path; `assay config` prints it.",
 )
 OUTSIDE_CHROOT: Final = error(
     "socket-outside-chroot",
@@ -94,6 +94,12 @@ ORIGINATING: Final = warning(
     " from everybody a signer such as opendkim signs what strangers send.",
     "Set it in master.cf for submission services only.",
 )
+MAPS: Final = notice(
+    "milter-maps",
+    "smtpd_milter_maps names other milters for some clients, or none (DISABLE): whether their mail is judged is up to"
+    " it, and is not looked at here.",
+    "See that nobody is in it whose mail should be judged.",
+)
 SPF_POLICY: Final = warning(
     "spf-policy-service",
     "A policy service refuses mail on SPF alone, before a DKIM signature could prove it genuine: forwarded mail is"
@@ -108,7 +114,7 @@ OLD_POSTFIX: Final = error(
 KINDS: Final = (
     *(SPELLING, OUTSIDE_CHROOT, PATH_FOR_CHROOT, PROXY_FILTER, NON_SMTPD, OLD_PROTOCOL, CONTENT_TIMEOUT),
     *(COMMAND_TIMEOUT, CONNECT_TIMEOUT, SUBMISSION, REINJECTION_JUDGED, REINJECTION_STRIPS, STRIP_CHARACTERS),
-    *(ORIGINATING, SPF_POLICY, OLD_POSTFIX),
+    *(ORIGINATING, MAPS, SPF_POLICY, OLD_POSTFIX),
 )
 
 MIN_VERSION: Final = (2, 6)
@@ -140,6 +146,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
             postfix.command("non_smtpd_milters", _without(inspection, config, postfix.non_smtpd_milters)),
         )
     for service in postfix.receivers:
+        yield from _spelling(postfix, service)
         match postfix.role(service):
             case Role.PUBLIC:
                 yield from _public(inspection, config, postfix, service)
@@ -147,6 +154,17 @@ def check(inspection: Inspection) -> Iterator[Finding]:
                 yield from _submission(inspection, config, postfix, service)
             case Role.LOCAL:
                 yield from _local(inspection, config, postfix, service)
+
+
+def _spelling(postfix: Postfix, service: Service) -> Iterator[Finding]:
+    milters = postfix.milters(service)
+    right = [right_spelling(each.spelled) or each.spelled for each in milters]
+    for each, spelled in zip(milters, right, strict=True):
+        if spelled != each.spelled:
+            yield SPELLING.found(
+                f"{postfix.place('smtpd_milters', service)} says {each.spelled}, which should be {spelled}",
+                postfix.command("smtpd_milters", ", ".join(right), service),
+            )
 
 
 def _ours(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> list[int]:
@@ -176,8 +194,13 @@ def _public(inspection: Inspection, config: Config, postfix: Postfix, service: S
                 f"take check_policy_service {found[1]} out of {name}, then: postfix reload",
             )
     if not ours:
-        yield _not_there(config, postfix, service, milters)
+        if not any(right_spelling(each.spelled) for each in milters):
+            yield _not_there(config, postfix, service, milters)
         return
+    if maps := postfix.value("smtpd_milter_maps", service):
+        yield MAPS.found(
+            f"{postfix.place('smtpd_milter_maps', service)} is {maps}", f"look at what it says of each client: {maps}"
+        )
     yield from chain.check(
         inspection,
         milters,
@@ -199,14 +222,10 @@ def _public(inspection: Inspection, config: Config, postfix: Postfix, service: S
 
 
 def _not_there(config: Config, postfix: Postfix, service: Service, milters: tuple[Listed, ...]) -> Finding:
-    """Say why assay is not in the list: it is written wrong, or it is not there at all."""
+    """Say why assay is not in the list: its path leads elsewhere, or it is not there at all."""
     place = postfix.place("smtpd_milters", service)
     queue = postfix.value("queue_directory")
     for each in milters:
-        if right := swapped(each.spelled):
-            return SPELLING.found(
-                f"{place} says {each.spelled}", f"write {right}: {postfix.command('smtpd_milters', right, service)}"
-            )
         if config.socket.family is not SocketFamily.UNIX or not each.written:
             continue
         if service.chroot and each.written == config.socket.path:

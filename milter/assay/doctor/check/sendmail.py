@@ -46,9 +46,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         )
         return
     own = sendmail.filters[ours[0]]
-    where = chain.Chain(
-        place=sendmail.path, own_name=inspection.machine.host, reorder=lambda order: _reorder(sendmail, order)
-    )
+    where = chain.Chain(place=sendmail.path, own_name=sendmail.name, reorder=lambda order: _reorder(sendmail, order))
     yield from chain.check(inspection, [each.listed for each in sendmail.filters], ours, where)
     yield from _while_away(sendmail, own, config)
     yield from _times(sendmail, own, config)

@@ -71,7 +71,10 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         case Contact.NOBODY:
             yield SILENT.found(f"{socket.libmilter}: {view.why}", "systemctl start assay; journalctl -u assay")
         case Contact.STRANGE:
-            yield NOT_MILTER.found(f"{socket.libmilter}: {view.why}", _who_listens(config))
+            program = inspection.programs.get(socket.path or f":{socket.port}", "")
+            yield NOT_MILTER.found(
+                f"{socket.libmilter}{f' ({program})' if program else ''}: {view.why}", _who_listens(config)
+            )
         case Contact.SPEAKS | Contact.DENIED:
             pass
     if socket.family is not SocketFamily.UNIX:

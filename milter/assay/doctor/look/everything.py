@@ -11,7 +11,7 @@ from assay.config.socket import SocketFamily
 from assay.dns.nameservers import NameserverError, system_nameservers
 from assay.doctor.check.chain import own_id
 from assay.doctor.inspection import Account, Contact, Inspection, Unread, Walk
-from assay.doctor.look import machine, postfix, resolver, sendmail, signers, socket, unit
+from assay.doctor.look import listeners, machine, postfix, resolver, sendmail, signers, socket, unit
 from assay.doctor.look.paths import account, group_ids, walk
 from assay.doctor.look.places import AS_ROOT, Places, UnreadError
 from assay.doctor.postfix import Postfix
@@ -50,6 +50,7 @@ class Looker:
             trusted_gids=frozenset({0, root.st_gid}),
             mail_user=None if found is None else self._account(found.value("mail_owner")),
             daemon_user=self._daemon_user(service),
+            programs=listeners.look() if self.places.live else {},
             signers=self._try(lambda: signers.look(self.places), {}),
         )
         if config is not None:

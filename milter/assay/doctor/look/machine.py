@@ -4,7 +4,6 @@ import ctypes
 import ctypes.util
 import platform
 import re
-import socket
 import time
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -31,7 +30,6 @@ def look(places: Places) -> Machine:
     """Read what there is without the network."""
     return Machine(
         now=time.time(),
-        host=socket.gethostname(),
         synchronised=synchronised(),
         suffixes=suffix_date(SHIPPED),
         libraries=tuple(libraries(metadata.requires("assay") or ())),
