@@ -7,6 +7,9 @@ from hypothesis import HealthCheck, settings
 
 from support.network_guard import NetworkGuard
 
+# its assertions are those of tests, and should say as much when they fail
+pytest.register_assert_rewrite("support.spf_cases")
+
 # A slow machine is no fault of what is tested: nothing is measured here, also not by hypothesis.
 settings.register_profile("assay", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("assay")
