@@ -19,6 +19,9 @@ REAL_PACKAGES=(postfix swaks knot man-db mandoc m4 sendmail-cf jq zsh fish prome
 DEB_PACKAGES=(debhelper dpkg-dev libmilter-dev python3-venv)
 # What the tests of that package need besides: it is looked through, and installed into a Debian of their own.
 REAL_PACKAGES+=("${DEB_PACKAGES[@]}" lintian mmdebstrap iproute2)
+# What the tests of Sendmail drive, in a root of its own (script/overlay --sendmail).
+# shellcheck disable=SC2034
+SENDMAIL_PACKAGES=(sendmail-bin sendmail-cf m4 libsasl2-modules sasl2-bin)
 # What script/bench measures beside assay, and what it needs for that.
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milter)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.sendmail_root import SendmailRoot, sendmail_root
 from support.world import real_dns
 
 
@@ -27,3 +28,10 @@ def open_directory() -> Iterator[Callable[[], Path]]:
         Path(name).chmod(0o755)
         numbers = itertools.count()
         yield lambda: Path(name) / str(next(numbers))
+
+
+@pytest.fixture(scope="session")
+def root() -> Iterator[SendmailRoot]:
+    """A copy of this machine with Debian's Sendmail."""
+    with sendmail_root() as copy:
+        yield copy

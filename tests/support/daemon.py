@@ -42,11 +42,12 @@ class Daemon(Process):
         shutil.copytree(ROOT / "policies", directory / "policies")
         port = free_port()
         path = directory / "assay.sock"
+        self.libmilter_socket = f"unix:{path}" if unix else f"inet:{port}@127.0.0.1"
         self.config = directory / "assay.toml"
         self.config.write_text(
             f"""\
 authserv_id = "{ID}"
-socket = "{f"unix:{path}" if unix else f"inet:{port}@127.0.0.1"}"
+socket = "{self.libmilter_socket}"
 socket_mode = "0666"
 mode = "{mode}"
 workers = {workers}

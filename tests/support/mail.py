@@ -3,9 +3,8 @@
 import email
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from support.postfix import Postfix
 from support.process import wait_until
 
 OURS: Final = re.compile(r"\s*mx\.dest\.example\s*;", re.ASCII)
@@ -28,6 +27,13 @@ def message(token: str, author: str = "a@genuine.example", *, fields: Sequence[s
         "",
     ]
     return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+class Mta(Protocol):
+    """A Postfix or a Sendmail of ours."""
+
+    def delivered(self) -> list[bytes]:
+        """Every message that reached a mailbox, the oldest first."""
 
 
 class Delivered:
@@ -68,13 +74,13 @@ class Delivered:
         return found
 
 
-def arrived(postfix: Postfix, token: str) -> list[Delivered]:
+def arrived(mta: Mta, token: str) -> list[Delivered]:
     """Every delivered message with this token, now."""
     mark = f"Message-Id: <{token}@client.example>".encode()
-    return [Delivered(raw) for raw in postfix.delivered() if mark in raw]
+    return [Delivered(raw) for raw in mta.delivered() if mark in raw]
 
 
-def wait_for(postfix: Postfix, token: str) -> Delivered:
+def wait_for(mta: Mta, token: str) -> Delivered:
     """Wait until the message is delivered, once."""
-    [only] = wait_until(lambda: arrived(postfix, token), f"the delivery of {token}")
+    [only] = wait_until(lambda: arrived(mta, token), f"the delivery of {token}")
     return only

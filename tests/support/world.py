@@ -19,9 +19,11 @@ from support.dnsserver import Behaviour, DnsServer, Exchange, Reply, dead
 from support.knot import knot, txt, zone_text
 
 OWN: Final = "192.0.2.10"
-"""The address that every domain here sends from."""
+"""The address that every domain here sends from, but for near.example."""
 STRANGER: Final = "192.0.2.66"
 """The address of who may send for nobody."""
+NEAR: Final = "127.0.0.2"
+"""The address that near.example sends from: an MTA without XCLIENT sees only addresses of loopback."""
 SLOW: Final = 1.5
 """Seconds that a slow name takes; a query may take longer than that."""
 SELECTOR: Final = b"s1"
@@ -32,26 +34,30 @@ _KEY: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 def _records() -> list[str]:
     public = base64.b64encode(_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     records = []
-    for name, policy in (
-        ("genuine", "reject"),
-        ("careful", "quarantine"),
-        ("relaxed", "none"),
-        ("slow", "reject"),
-        ("dead", "none"),
-        ("list", "none"),
+    for name, policy, address in (
+        ("genuine", "reject", OWN),
+        ("near", "reject", NEAR),
+        ("careful", "quarantine", OWN),
+        ("relaxed", "none", OWN),
+        ("slow", "reject", OWN),
+        ("dead", "none", OWN),
+        ("list", "none", OWN),
     ):
         records += [
-            f"{name} TXT {txt(f'v=spf1 ip4:{OWN} -all'.encode())}",
+            f"{name} TXT {txt(f'v=spf1 ip4:{address} -all'.encode())}",
             f"_dmarc.{name} TXT {txt(f'v=DMARC1; p={policy}'.encode())}",
             f"{SELECTOR.decode()}._domainkey.{name} TXT {txt(b'v=DKIM1; k=rsa; p=' + public)}",
         ]
     return records
 
 
-def sign(message: bytes, domain: bytes) -> bytes:
-    """Put a DKIM signature of a domain of this world on a message with CRLF line ends; dkimpy signs."""
+def sign(message: bytes, domain: bytes, *, header: bytes = b"relaxed") -> bytes:
+    """Put a DKIM signature of a domain of this world on a message with CRLF line ends; dkimpy signs.
+
+    ``header`` is the canonicalization of the header; that of the body is simple.
+    """
     pem = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    signature: bytes = dkim.sign(message, SELECTOR, domain, pem, canonicalize=(b"relaxed", b"simple"))
+    signature: bytes = dkim.sign(message, SELECTOR, domain, pem, canonicalize=(header, b"simple"))
     return signature + message
 
 
