@@ -205,6 +205,27 @@ DISAGREEMENTS = [
         id="checkdmarc does not ask what exists names",
     ),
     pytest.param(
+        {"news": 'news.bank MX 10 mx.bank\nnews.bank TXT "v=spf1 ptr -all"'},
+        "1 and 0",
+        "1 and 1",
+        "asks for the addresses of a ptr term",
+        id="checkdmarc asks for addresses of ptr",
+    ),
+    pytest.param(
+        {"news": 'news.bank MX 10 mx.bank\nnews.bank TXT "v=spf1 mx:odd.bank.example -all"\nodd.bank MX 1 gone.bank'},
+        "1 and 1",
+        "1 and 0",
+        "takes no note of an mx term whose host has no address",
+        id="checkdmarc does not count an mx whose host has no address",
+    ),
+    pytest.param(
+        {"news": 'news.bank MX 10 mx.bank\nnews.bank TXT "v=spf1 exists:%{{p}}.x.example -all"'},
+        "2 and 0",
+        "1 and 0",
+        "does not count the macro p",
+        id="checkdmarc does not count the macro p",
+    ),
+    pytest.param(
         {"more": f'_dmarc.news.bank TXT "v=DMARC1; p=reject; {RUA}; moo=\\255"'},
         "the record of news.bank.example",
         "the record of bank.example",

@@ -10,7 +10,7 @@ import dns.resolver
 import pytest
 from checkdmarc import dmarc, spf, utils
 
-from assay.answers import RRType
+from assay.answers import Mx, RRType
 from assay.audit.checkdmarc import Checkdmarc, Opinion, _OurNameserver
 from assay.dns.zone import Zone
 from assay.domain import Domain
@@ -142,6 +142,23 @@ def test_c6_several_records_end_its_search() -> None:
 def test_c7_one_wrong_option_voids_the_whole_record() -> None:
     with pytest.raises(dmarc.InvalidDMARCTagValue):
         dmarc.parse_dmarc_record("v=DMARC1; p=reject; fo=x", NAME)
+
+
+@pytest.mark.parametrize(
+    ("terms", "lookups", "voids"),
+    [
+        pytest.param("ptr:gone.example", 1, 1, id="asks for the addresses of ptr"),
+        pytest.param("exists:gone.example", 1, 0, id="does not ask what exists names"),
+        pytest.param("mx:dead.example", 1, 0, id="passes over an mx whose host has no address"),
+        pytest.param("exists:%{p}.example", 1, 0, id="does not count the macro p"),
+    ],
+)
+def test_c8_it_counts_look_ups_in_its_own_way(terms: str, lookups: int, voids: int) -> None:
+    source = DictResolver({(b"dead.example", RRType.MX): found(Mx(1, b"gone.example"))})
+
+    result = spf.parse_spf_record(f"v=spf1 {terms} -all", NAME, resolver=resolver(source))
+
+    assert (result["dns_lookups"], result["void_dns_lookups"]) == (lookups, voids)
 
 
 @pytest.mark.parametrize("modules", ["assay.cli", "assay.daemon.workers"])

@@ -1,6 +1,6 @@
 """The audit of one domain: what each method says, put together."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from assay.answers import Resolver, RRType
 from assay.audit.advice import changes_by_rfc9989, next_step, record_findings
@@ -158,9 +158,22 @@ def _spf_disagreement(section: Spf, findings: Iterable[Finding], opinion: Opinio
             about="SPF look-ups and void look-ups",
             assay=f"{ours[0]} and {ours[1]}",
             checkdmarc=f"{theirs[0]} and {theirs[1]}",
-            why="checkdmarc asks for the addresses of a ptr term, and does not ask what an exists term names",
+            why="checkdmarc " + (" and ".join(_other_counts(section)) or "counts in another way"),
         )
     ]
+
+
+def _other_counts(section: Spf) -> Iterator[str]:
+    """Say in which of the ways that are known checkdmarc counts this record otherwise (docs/library-traps.md C8)."""
+    terms = {cost.term.lstrip("+-~?").lower(): cost.void for cost in section.costs}
+    if any(term.startswith("ptr") for term in terms):
+        yield "asks for the addresses of a ptr term"
+    if any(term.startswith("exists") and void for term, void in terms.items()):
+        yield "does not ask what an exists term names"
+    if any(term.startswith("mx") and void for term, void in terms.items()):
+        yield "takes no note of an mx term whose host has no address"
+    if any("%{p" in term for term in terms):
+        yield "does not count the macro p"
 
 
 def _place_disagreement(

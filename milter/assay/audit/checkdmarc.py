@@ -1,7 +1,7 @@
 """checkdmarc, imported here and nowhere else: a linter whose warnings an audit shows, and a second opinion.
 
 It takes 25 MB and half a second to import, so nothing but ``assay domain`` imports this module. What it gets wrong is
-kept away from the audit (docs/library-traps.md C1 to C7): it asks our resolver and nobody else, so that a failed
+kept away from the audit (docs/library-traps.md C1 to C8): it asks our resolver and nobody else, so that a failed
 look-up is known as one, and its process-wide cache is emptied; it is given no report addresses, since its parser asks
 the DNS about them; and none of its functions is used that connects to a host (TLS tests, MTA-STS, BIMI) or that asks
 name servers of its own (DNSSEC).
