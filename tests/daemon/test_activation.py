@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from assay.config.socket import parse_socket
 from assay.daemon import activation
 from assay.daemon.activation import inherited_listener
 from assay.daemon.listener import ListenError, address_of
+from assay.daemon.milter_client import ConversationError, MilterClient
+from support.ports import free_port
 from support.process import Process
-from support.service_manager import NotifySocket, handing_over
+from support.service_manager import ActivatedDaemon, NotifySocket, handing_over
 
 CONFIGURED = parse_socket("inet:8894@127.0.0.1", Path("/"))
 
@@ -217,3 +221,49 @@ def test_run_says_who_opened_its_socket_and_when_it_serves(tmp_path: Path) -> No
             assert "opened_by=systemd" in daemon.output()
     assert notify.words() == ["READY", "STOPPING"]
     notify.close()
+
+
+def test_a_stop_finishes_what_is_open_and_who_comes_later_waits_for_the_next_start(tmp_path: Path) -> None:
+    daemon = ActivatedDaemon(tmp_path / "d", nameserver=f"127.0.0.1:{free_port()}")
+    address = daemon.listener.getsockname()
+    try:
+        with daemon:
+            client = open_session(address)
+            client.mail(b"<>")
+            client.rcpt(b"<user@dest.example>")
+            daemon.signal(signal.SIGTERM)
+            daemon.wait_for_output("event=stopping")
+            late = MilterClient.connect_to(address)
+            for name, value in ((b"From", b" nobody: ;"), (b"Subject", b" half of it came before the stop")):
+                client.header(name, value)
+            client.end_of_headers()
+            assert client.end_of_message().quarantine == b"assay: from-unusable"
+            client.quit()
+            assert daemon.wait() == 0
+            daemon.start()
+            with late:
+                late.negotiate()
+    finally:
+        daemon.close()
+
+
+def test_a_stop_with_a_socket_of_systemd_takes_stop_timeout_at_most(tmp_path: Path) -> None:
+    daemon = ActivatedDaemon(tmp_path / "d", nameserver=f"127.0.0.1:{free_port()}", settings="stop_timeout = 0.5")
+    try:
+        with daemon, open_session(daemon.listener.getsockname()) as client:
+            client.mail(b"<>")
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+            assert "did not finish in time" in daemon.output()
+            with pytest.raises((ConversationError, ConnectionResetError)):
+                client.rcpt(b"<user@dest.example>")
+    finally:
+        daemon.close()
+
+
+def open_session(address: tuple[str, int]) -> MilterClient:
+    client = MilterClient.connect_to(address)
+    client.negotiate()
+    client.connect(ip_address("192.0.2.10"))
+    client.helo(b"[192.0.2.10]")
+    return client

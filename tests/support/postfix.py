@@ -22,9 +22,9 @@ from support.process import program, wait_until
 
 RECIPIENT: Final = "user@dest.example"
 
-# chroot is "n" everywhere: a chroot needs copies of half of /etc. Nothing here can speak SMTP to the outside.
+# chroot is "n" elsewhere: a chroot needs copies of half of /etc. Nothing here can speak SMTP to the outside.
 _MASTER: Final = """\
-127.0.0.1:{port} inet n - n - - smtpd
+127.0.0.1:{port} inet n - {chroot} - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -92,12 +92,14 @@ class Postfix:
     Args:
         milter: the milter's socket in Postfix's spelling.
         settings: further lines of main.cf, or other values for those below.
+        chroot: smtpd sees nothing outside the queue directory, as Debian has it.
 
     Attributes:
         port: of smtpd, on 127.0.0.1. XCLIENT is granted to everybody who gets there.
+        queue_directory: below which a chrooted smtpd lives.
     """
 
-    def __init__(self, milter: str, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, milter: str, settings: Mapping[str, str] | None = None, *, chroot: bool = False) -> None:
         self._sudo = administrator()
         self._postfix = program("postfix")
         self._postqueue = program("postqueue")
@@ -109,6 +111,7 @@ class Postfix:
         self.port = free_port()
         self._inbox = self.directory / "mail" / "inbox"
         self._log = self.directory / "log" / "mail.log"
+        self._chroot = chroot
         self._configure(milter, settings or {})
 
     def _configure(self, milter: str, settings: Mapping[str, str]) -> None:
@@ -157,8 +160,9 @@ class Postfix:
             **settings,
         }
         (config / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in values.items()), "utf-8")
-        (config / "master.cf").write_text(_MASTER.format(port=self.port), "utf-8")
-        (self.directory / "queue").mkdir()
+        (config / "master.cf").write_text(_MASTER.format(port=self.port, chroot="y" if self._chroot else "n"), "utf-8")
+        self.queue_directory = self.directory / "queue"
+        self.queue_directory.mkdir()
         self._config = config
 
     def start(self) -> Self:

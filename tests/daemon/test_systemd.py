@@ -1,0 +1,211 @@
+"""The shipped units under a real systemd, with all that they forbid: start, mail, reload, restart, watchdog, status.
+
+A systemd of the tests' own runs them (:mod:`support.own_systemd`). Mail goes through a real Postfix whose smtpd is
+chrooted, to the socket file below its queue directory, as the comment in assay.socket has it.
+"""
+
+import re
+import signal
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from assay.daemon.milter_client import MilterClient
+from support.mail import arrived, message, wait_for
+from support.own_systemd import OwnSystemd
+from support.ports import free_port
+from support.postfix import Postfix
+from support.process import wait_until
+from support.smtp_load import Load
+from support.world import OWN
+
+pytestmark = pytest.mark.real
+
+SOCKET_FILE = "/var/spool/postfix/assay/assay.sock"
+SOCKET = f"""\
+[Socket]
+ListenStream=
+ListenStream={SOCKET_FILE}
+SocketUser=assay
+SocketGroup=postfix
+SocketMode=0660
+"""
+SERVICE = "[Service]\nWatchdogSec=8\n"
+"""Nobody should wait for a minute; all else is as shipped."""
+
+CONFIG = """\
+authserv_id = "mx.dest.example"
+socket = "unix:{socket}"
+mode = "enforce"
+workers = 2
+[dns]
+nameservers = ["{nameserver}"]
+[log]
+level = "{level}"
+[metrics]
+address = "127.0.0.1:{port}"
+"""
+
+
+class Site:
+    """Postfix, and the systemd that runs assay for it."""
+
+    def __init__(self, directory: Path, nameserver: str) -> None:
+        self.metrics = free_port()
+        self.nameserver = nameserver
+        self.postfix = Postfix("unix:assay/assay.sock", {"smtpd_client_connection_count_limit": "0"}, chroot=True)
+        self.systemd = OwnSystemd(
+            directory,
+            self.text(),
+            {"assay.socket": SOCKET, "assay.service": SERVICE},
+            self.postfix.queue_directory,
+        )
+
+    def text(self, *, level: str = "info") -> str:
+        return CONFIG.format(socket=SOCKET_FILE, nameserver=self.nameserver, level=level, port=self.metrics)
+
+    def send(self, token: str) -> int:
+        return self.postfix.send(message(token), mail_from="a@genuine.example", address=OWN).verdict.code
+
+
+@pytest.fixture(scope="module")
+def running(nameserver: str, open_directory: Callable[[], Path]) -> Iterator[Site]:
+    """Booted, with the socket open and no service started."""
+    site = Site(open_directory(), nameserver)
+    with site.systemd as systemd:
+        systemd.run("systemctl", "start", "assay.socket")
+        with site.postfix:
+            yield site
+
+
+@pytest.fixture
+def site(running: Site) -> Iterator[Site]:
+    """With the service as after an installation: started, and nothing in its journal yet that a test would meet."""
+    systemd = running.systemd
+    running.systemd.config.write_text(running.text(), "utf-8")
+    systemd.run("systemctl", "stop", "assay.service")
+    systemd.run("systemctl", "reset-failed", check=False)
+    systemd.run("journalctl", "--rotate")
+    systemd.run("journalctl", "--vacuum-time=1us", "--quiet", check=False)
+    systemd.run("systemctl", "start", "assay.socket", "assay.service")
+    try:
+        yield running
+    except BaseException as error:
+        error.add_note(systemd.journal())
+        raise
+
+
+def test_it_starts_under_all_that_the_unit_forbids_and_misses_nothing(site: Site) -> None:
+    systemd = site.systemd
+    assert systemd.show("ActiveState") == "active"
+    assert "opened_by=systemd" in systemd.journal()
+    assert f"socket=unix:{SOCKET_FILE}" in systemd.journal()
+    # no core that cannot be chosen, no notice that cannot be sent
+    assert "level=warning" not in systemd.journal()
+    assert "level=error" not in systemd.journal()
+    for pid in (systemd.main_pid(), *systemd.workers()):
+        status = systemd.process_status(pid)
+        assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
+        assert {int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+        assert status["Uid"].split()[0] != "0"
+    cores = [systemd.process_status(pid)["Cpus_allowed_list"] for pid in systemd.workers()]
+    assert all(re.fullmatch(r"\d+", each) for each in cores)
+    assert (
+        systemd.run("stat", "--format=%U", "/run/assay", "/var/lib/assay", "/var/cache/assay").split() == ["assay"] * 3
+    )
+
+
+def test_mail_through_a_chrooted_postfix_is_judged_and_shows_in_the_status(site: Site) -> None:
+    assert site.send("genuine") == 250
+    assert wait_for(site.postfix, "genuine").methods()["dmarc"] == "pass"
+    forged = site.postfix.send(message("forged"), mail_from="a@genuine.example", address="192.0.2.99").verdict
+    assert forged.code == 550
+    assert arrived(site.postfix, "forged") == []
+    said = "2 messages in the last minute: 1 accepted, 0 quarantined, 1 rejected, 0 deferred; workers 2"
+    wait_until(lambda: site.systemd.show("StatusText") == said, said)
+
+
+def test_the_metrics_are_read_beside_the_sandbox(site: Site) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{site.metrics}/metrics") as answer:
+        assert b"assay_workers" in answer.read()
+
+
+def test_a_reload_takes_the_new_configuration(site: Site) -> None:
+    before = site.systemd.workers()
+    site.systemd.config.write_text(site.text(level="debug"), "utf-8")
+    site.systemd.run("systemctl", "reload", "assay.service")
+    site.systemd.wait_for_journal("event=reloaded")
+    assert "event=changed file=assay.toml key=log.level old=info new=debug" in site.systemd.journal()
+    wait_until(lambda: site.systemd.show("ActiveState") == "active", "the end of the reload")
+    assert len(site.systemd.workers()) == 2 * len(before)
+    site.systemd.wait_for_journal("probe of the watchdog")
+
+
+def test_a_reload_that_would_be_refused_fails_and_says_why(site: Site) -> None:
+    site.systemd.config.write_text(site.text() + "[dmarc]\nshadowy = true\n", "utf-8")
+    assert site.systemd.fails("systemctl", "reload", "assay.service")
+    site.systemd.wait_for_journal("shadowy")
+    assert site.systemd.show("ActiveState") == "active"
+    assert site.send("unimpressed") == 250
+
+
+def test_restarts_and_reloads_under_load_defer_nothing(site: Site) -> None:
+    with Load(site.postfix) as load:
+        load.wait_for_more(100)
+        for count in (1, 2):
+            site.systemd.run("systemctl", "restart", "assay.service")
+            load.wait_for_more(100)
+            site.systemd.run("systemctl", "reload", "assay.service")
+            site.systemd.wait_for_journal("event=reloaded", count)
+            load.wait_for_more(100)
+
+    assert load.deferred() == []
+    assert "level=error" not in site.systemd.journal()
+    genuine = sorted(offer.token for offer in load.offers() if not offer.forged)
+    wait_until(lambda: len(load.delivered()) >= len(genuine), "the last delivery")
+    assert sorted(dict(each.fields)["Subject"] for each in load.delivered()) == genuine
+
+
+def test_a_worker_that_hangs_is_replaced_while_the_service_goes_on(site: Site) -> None:
+    main, (first, *_) = site.systemd.main_pid(), site.systemd.workers()
+    site.systemd.signal(first, signal.SIGSTOP)
+    site.systemd.wait_for_journal(f'"worker does not answer, it is killed" pid={first}')
+    wait_until(lambda: len(site.systemd.workers()) == 3, "another worker")
+    assert (site.systemd.main_pid(), site.systemd.show("NRestarts")) == (main, "0")
+    assert site.send("afterwards") == 250
+
+
+def test_a_service_that_gives_no_verdict_for_too_long_is_killed_and_comes_back(site: Site) -> None:
+    main = site.systemd.main_pid()
+    site.systemd.signal(main, signal.SIGSTOP)
+    wait_until(lambda: site.systemd.show("NRestarts") == "1", "a restart by the watchdog")
+    assert "Watchdog timeout" in site.systemd.journal()
+    wait_until(lambda: site.systemd.show("ActiveState") == "active", "the service")
+    assert site.systemd.main_pid() != main
+    assert site.send("risen") == 250
+
+
+def test_the_death_of_the_supervisor_costs_a_restart_and_no_connection(site: Site) -> None:
+    site.systemd.signal(site.systemd.main_pid(), signal.SIGKILL)
+    # in the backlog until the next one serves
+    assert site.send("orphan") == 250
+    assert site.systemd.show("NRestarts") == "1"
+
+
+def test_a_connection_starts_a_service_that_is_not_running(site: Site) -> None:
+    site.systemd.run("systemctl", "stop", "assay.service")
+    file = site.postfix.queue_directory / "assay" / "assay.sock"
+    with MilterClient.connect_to(str(file), timeout=60) as client:
+        client.negotiate()
+    # one of its workers answers before all of them do, and systemd hears of them all
+    wait_until(lambda: site.systemd.show("ActiveState") == "active", "the service")
+
+
+def test_a_configuration_that_is_refused_is_not_tried_again_and_again(site: Site) -> None:
+    site.systemd.run("systemctl", "stop", "assay.service")
+    site.systemd.config.write_text("workerz = 1\n", "utf-8")
+    assert site.systemd.fails("systemctl", "start", "assay.service")
+    assert (site.systemd.show("ActiveState"), site.systemd.show("NRestarts")) == ("failed", "0")
+    assert "workerz" in site.systemd.journal()
