@@ -19,6 +19,7 @@ from assay.metrics.families import (
     DNS_OVER_BUDGET,
     DNS_QUERIES,
     DNS_TIMEOUTS,
+    END_OF_MESSAGE_SECONDS,
     EXEMPT,
     FAMILIES,
     FAULTS,
@@ -26,7 +27,7 @@ from assay.metrics.families import (
     FaultPlace,
     Kind,
 )
-from assay.metrics.table import Counters, Table, observed
+from assay.metrics.table import Counters, Table
 from assay.policy.model import Disposition
 from assay.policy.rules import NO_POLICY, RULES
 
@@ -69,7 +70,14 @@ def test_the_classes_of_histograms_grow() -> None:
     ids=["nothing", "a bound belongs to its class", "just above", "the last bound", "above all"],
 )
 def test_a_duration_is_in_the_class_of_the_next_bound(seconds: float, number: int) -> None:
-    assert observed(100, round(seconds * 1e9)) == (100 + number, 100 + len(BOUNDS) + 1)
+    table = Table(rows=1)
+    nanoseconds = round(seconds * 1e9)
+    for _ in range(2):
+        table.supervisor.add_all((), ((END_OF_MESSAGE_SECONDS.cell, nanoseconds),))
+    classes, total = table.totals().classes(END_OF_MESSAGE_SECONDS)
+
+    assert classes == [2 * (place == number) for place in range(len(BOUNDS) + 1)]
+    assert total == 2 * nanoseconds
 
 
 def test_rows_add_up() -> None:
@@ -85,7 +93,8 @@ def _in_a_child(counters: Counters, *, killed: bool) -> None:
     """Count one message and a hundred octets in a process of its own, which ends as told."""
     pid = os.fork()
     if pid == 0:
-        counters.add_all((DISPOSITIONS.cells["dmarc-pass", "none", "none"],), ((BODY_BYTES.cell, 100),))
+        counters.add_all((DISPOSITIONS.cells["dmarc-pass", "none", "none"],))
+        counters.add(BODY_BYTES.cell, 100)
         if killed:
             os.kill(os.getpid(), signal.SIGKILL)
         os._exit(0)
@@ -140,8 +149,9 @@ def test_no_count_of_many_threads_is_lost() -> None:
 
     def count() -> None:
         for _ in range(5000):
-            counters.add_all((DNS_TIMEOUTS.cell,), ((BODY_BYTES.cell, 3),))
+            counters.add_all((DNS_TIMEOUTS.cell,), ((END_OF_MESSAGE_SECONDS.cell, 3),))
             counters.add(DNS_TIMEOUTS.cell)
+            counters.add(BODY_BYTES.cell, 3)
 
     threads = [threading.Thread(target=count) for _ in range(8)]
     for thread in threads:
@@ -151,6 +161,8 @@ def test_no_count_of_many_threads_is_lost() -> None:
 
     assert table.totals().of(DNS_TIMEOUTS) == 80_000
     assert table.totals().of(BODY_BYTES) == 120_000
+    classes, nanoseconds = table.totals().classes(END_OF_MESSAGE_SECONDS)
+    assert (sum(classes), nanoseconds) == (40_000, 120_000)
 
 
 def test_every_event_of_the_dns_has_a_series() -> None:

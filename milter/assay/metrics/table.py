@@ -48,20 +48,10 @@ _EVENT_CELLS: Final = {
     DnsEvent.OVER_BUDGET: DNS_OVER_BUDGET.cell,
 }
 _OUTCOME_CELLS: Final = {outcome: DNS_LOOKUPS.cells[outcome,] for outcome in Outcome}
+_SUM: Final = len(BOUNDS_NS) + 1
+"""Where the sum of a histogram is, seen from its first cell: behind its classes and the one above all bounds."""
+
 _LOOKUP_SECONDS: Final = DNS_LOOKUP_SECONDS.cell
-
-
-def observed(first: int, nanoseconds: int) -> tuple[int, int]:
-    """Say which cells of a histogram one duration changes.
-
-    Args:
-        first: cell of the histogram's series.
-        nanoseconds: not negative.
-
-    Returns:
-        The cell of its class, to which one is added, and that of the sum, to which the duration is.
-    """
-    return first + bisect_left(BOUNDS_NS, nanoseconds), first + len(BOUNDS_NS) + 1
 
 
 class Counters:
@@ -81,14 +71,20 @@ class Counters:
         with self._lock:
             self._row[cell] += amount
 
-    def add_all(self, ones: Iterable[int], amounts: Iterable[tuple[int, int]] = ()) -> None:
-        """Add one to each of some cells, and an amount to each of others, under one lock."""
+    def add_all(self, ones: Iterable[int], durations: Iterable[tuple[int, int]] = ()) -> None:
+        """Change many cells under one lock.
+
+        Args:
+            ones: cells to which one is added.
+            durations: first cells of histograms, and nanoseconds, not negative, to note in each.
+        """
         row = self._row
         with self._lock:
             for cell in ones:
                 row[cell] += 1
-            for cell, amount in amounts:
-                row[cell] += amount
+            for first, nanoseconds in durations:
+                row[first + bisect_left(BOUNDS_NS, nanoseconds)] += 1
+                row[first + _SUM] += nanoseconds
 
     def set(self, cell: int, value: int) -> None:
         """Set a gauge; only one process may, since gauges of all rows are added up, too."""
@@ -96,13 +92,13 @@ class Counters:
 
     def dns_event(self, event: DnsEvent) -> None:
         """Count what the DNS client tells of."""
-        self.add(_EVENT_CELLS[event])
+        cell = _EVENT_CELLS[event]
+        with self._lock:
+            self._row[cell] += 1
 
     def dns_lookup(self, outcome: Outcome, seconds: float) -> None:
         """Count a question that name servers were asked."""
-        nanoseconds = max(0, round(seconds * 1e9))
-        bucket, total = observed(_LOOKUP_SECONDS, nanoseconds)
-        self.add_all((_OUTCOME_CELLS[outcome], bucket), ((total, nanoseconds),))
+        self.add_all((_OUTCOME_CELLS[outcome],), ((_LOOKUP_SECONDS, max(0, round(seconds * 1e9))),))
 
     def fault(self, place: FaultPlace) -> None:
         """Count a fault of ours."""
@@ -127,8 +123,7 @@ class Totals:
     def classes(self, family: Family, *labels: str) -> tuple[list[int], int]:
         """Return a histogram: how many are in each class, above all bounds last; and the sum in nanoseconds."""
         first = family.cells[labels]
-        above = first + len(BOUNDS_NS)
-        return self._cells[first : above + 1], self._cells[above + 1]
+        return self._cells[first : first + _SUM], self._cells[first + _SUM]
 
     @property
     def messages(self) -> int:
