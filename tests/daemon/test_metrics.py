@@ -321,6 +321,23 @@ def test_while_workers_drain_at_a_stop_the_numbers_are_still_shown(tmp_path: Pat
         assert daemon.wait() == 0
 
 
+def test_the_endpoint_has_a_log_too_where_that_is_a_pipe(tmp_path: Path) -> None:
+    with Watched(tmp_path / "d", workers=1) as daemon:
+        daemon.samples()
+    command = [sys.executable, "-m", "assay", "run", "--config", daemon.config]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            found = next(filter(None, (re.search(r'"metrics are shown".* pid=(\d+)', line) for line in process.stderr)))
+            assert ask(daemon.port)[0] == 200
+            descriptors = {entry.name: str(entry.readlink()) for entry in Path(f"/proc/{found[1]}/fd").iterdir()}
+            # the log opens a pipe once more, so that it need not wait for its reader
+            assert list(descriptors.values()).count(descriptors["2"]) == 2
+        finally:
+            process.terminate()
+            process.communicate()
+
+
 def test_the_endpoint_holds_nothing_of_the_milter_and_the_workers_nothing_of_the_endpoint(tmp_path: Path) -> None:
     with Watched(tmp_path / "d", workers=2) as daemon:
         daemon.samples()

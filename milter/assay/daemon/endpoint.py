@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import socket
+import stat
 import time
 from contextlib import suppress
 from http import HTTPStatus
@@ -157,7 +158,7 @@ def _become_endpoint(listener: socket.socket, control: socket.socket, table: Tab
     """Run in the child, and never return into the supervisor's code."""
     try:
         os.setpgid(0, 0)  # as for workers: a terminal's interrupt is the supervisor's business
-        _close_all_but({0, 1, 2, listener.fileno(), control.fileno()})
+        _close_other_sockets({0, 1, 2, listener.fileno(), control.fileno()})
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         asyncio.run(show(listener, control, table))
     except BaseException:
@@ -166,14 +167,15 @@ def _become_endpoint(listener: socket.socket, control: socket.socket, table: Tab
     os._exit(0)
 
 
-def _close_all_but(kept: set[int]) -> None:
-    """Close what the supervisor has open: above all the milter's listening socket, which whoever holds keeps open.
+def _close_other_sockets(kept: set[int]) -> None:
+    """Close the supervisor's sockets: above all that of the milter, which whoever holds keeps open.
 
-    The objects that have these numbers live in the frames above, to which nobody returns.
+    The objects that have these numbers live in the frames above, to which nobody returns. What is no socket stays, such
+    as the descriptor of the log.
     """
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
-        if int(name) not in kept:
-            with suppress(OSError):  # the one that listed them
+        with suppress(OSError):  # the one that listed them is gone
+            if int(name) not in kept and stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 os.close(int(name))
 
 

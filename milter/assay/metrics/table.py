@@ -16,6 +16,7 @@ from typing import Final
 
 from assay.config.model import MAX_WORKERS
 from assay.dns.counts import DnsEvent, Outcome
+from assay.log import get_logger
 from assay.metrics.families import (
     BOUNDS_NS,
     CELLS,
@@ -31,6 +32,8 @@ from assay.metrics.families import (
     FaultPlace,
 )
 from assay.policy.model import Disposition
+
+log = get_logger()
 
 ROWS: Final = 1 + 4 * MAX_WORKERS
 """The supervisor's, and four generations of workers: one that serves, one that comes, and two that still drain."""
@@ -166,6 +169,7 @@ class Table:
             memory that is not shared: that process's numbers are missing.
         """
         if not self._free:
+            log.warning("no row of the metrics is free, this worker is not counted", rows=len(self._taken))
             return Counters()
         number = self._free.pop()
         self._cells[0] = max(self._cells[0], number + 1)
