@@ -14,6 +14,8 @@ BUILD_PACKAGES=(python3-venv python3-dev gcc libc6-dev libmilter-dev ca-certific
 # pages, what the guides tell people to use, and the completion's shells; and what reads the metrics.
 # shellcheck disable=SC2034
 REAL_PACKAGES=(postfix swaks knot systemd man-db mandoc m4 sendmail-cf jq zsh fish prometheus curl)
+# What the guides tell people to move from.
+REAL_PACKAGES+=(opendkim opendmarc postfix-policyd-spf-python)
 # What script/deb builds with.
 # shellcheck disable=SC2034
 DEB_PACKAGES=(debhelper dpkg-dev libmilter-dev python3-venv)

@@ -92,14 +92,18 @@ class Postfix:
     Args:
         milter: the milter's socket in Postfix's spelling.
         settings: further lines of main.cf, or other values for those below.
+        services: further lines of master.cf.
         chroot: smtpd sees nothing outside the queue directory, as Debian has it.
 
     Attributes:
         port: of smtpd, on 127.0.0.1. XCLIENT is granted to everybody who gets there.
+        config: the directory of main.cf.
         queue_directory: below which a chrooted smtpd lives.
     """
 
-    def __init__(self, milter: str, settings: Mapping[str, str] | None = None, *, chroot: bool = False) -> None:
+    def __init__(
+        self, milter: str, settings: Mapping[str, str] | None = None, *, services: str = "", chroot: bool = False
+    ) -> None:
         self._sudo = administrator()
         self._postfix = program("postfix")
         self._postqueue = program("postqueue")
@@ -111,11 +115,13 @@ class Postfix:
         self.port = free_port()
         self._inbox = self.directory / "mail" / "inbox"
         self._log = self.directory / "log" / "mail.log"
-        self._chroot = chroot
+        self.config = self.directory / "config"
         self._configure(milter, settings or {})
+        master = _MASTER.format(port=self.port, chroot="y" if chroot else "n")
+        (self.config / "master.cf").write_text(master + services, "utf-8")
 
     def _configure(self, milter: str, settings: Mapping[str, str]) -> None:
-        config = self.directory / "config"
+        config = self.config
         for directory in (config, self._inbox.parent, self._log.parent):
             directory.mkdir()
         # virtual(8) refuses user ids under 100: root delivers as nobody.
@@ -160,10 +166,8 @@ class Postfix:
             **settings,
         }
         (config / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in values.items()), "utf-8")
-        (config / "master.cf").write_text(_MASTER.format(port=self.port, chroot="y" if self._chroot else "n"), "utf-8")
         self.queue_directory = self.directory / "queue"
         self.queue_directory.mkdir()
-        self._config = config
 
     def start(self) -> Self:
         """Start it and wait for its greeting."""
@@ -180,7 +184,7 @@ class Postfix:
 
     def _command(self, verb: str) -> None:
         done = subprocess.run(
-            [*self._sudo, self._postfix, "-c", str(self._config), verb], capture_output=True, text=True, check=False
+            [*self._sudo, self._postfix, "-c", str(self.config), verb], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"postfix {verb}: {done.stdout}{done.stderr}{self.log()}"
 
@@ -276,7 +280,7 @@ class Postfix:
     def queue(self) -> list[Queued]:
         """What postqueue shows; the hold queue has the name "hold"."""
         done = subprocess.run(
-            [*self._sudo, self._postqueue, "-c", str(self._config), "-j"], capture_output=True, text=True, check=True
+            [*self._sudo, self._postqueue, "-c", str(self.config), "-j"], capture_output=True, text=True, check=True
         )
         entries = [json.loads(line) for line in done.stdout.splitlines()]
         return [
@@ -296,7 +300,7 @@ class Postfix:
         """Let a message out of the hold queue and see to its delivery, as an administrator would."""
         for command in ([self._postsuper, "-H", held.queue_id], [self._postqueue, "-f"]):
             subprocess.run(
-                [*self._sudo, command[0], "-c", str(self._config), *command[1:]], capture_output=True, check=True
+                [*self._sudo, command[0], "-c", str(self.config), *command[1:]], capture_output=True, check=True
             )
 
     def log(self) -> str:
