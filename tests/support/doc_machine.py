@@ -43,6 +43,8 @@ sys.path[:0] = [{sources!r}]
 import assay.config.load
 assay.config.load.SYSTEM_FILE = Path({config!r})
 from assay.cli import main
+if sys.argv[1:2] == ["doctor"]:
+    sys.argv.append("--postfix-config={postfix}")
 main(prog_name="assay")
 """
 
@@ -64,6 +66,7 @@ class Machine:
     def __init__(self, nameserver: str, mail: Sequence[Letter] = (), before: Sequence[str] = ()) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="assay-guide-", dir="/tmp"))
         self.root.chmod(0o755)
+        self._nameserver = nameserver
         self._mail = mail
         self._before = before
         self._ids = itertools.count(1)
@@ -87,9 +90,8 @@ class Machine:
         self.config = self.root / "etc/assay/assay.toml"
         shutil.copy(ROOT / "conf/assay.toml", self.config)
         self._set({"workers": 1, "dns": {"nameservers": [nameserver]}, "socket": "inet:8894@127.0.0.1"})
-        self._program(
-            "assay", _ASSAY.format(python=sys.executable, sources=str(ROOT / "milter"), config=str(self.config))
-        )
+        replaced = {"python": sys.executable, "sources": str(ROOT / "milter"), "config": str(self.config)}
+        self._program("assay", _ASSAY.format(postfix=self.postfix.config, **replaced))
         self._program("journalctl", JOURNALCTL)
 
     def _program(self, name: str, text: str) -> None:
@@ -128,6 +130,7 @@ class Machine:
             "submission/inet": f"127.0.0.1:{self.ports['submission']}/inet",
             "127.0.0.1:10025": f"127.0.0.1:{self.ports['reinjection']}",
             "smtp/inet": f"127.0.0.1:{self.postfix.port}/inet",
+            "--nameserver 192.0.2.53": f"--nameserver {self._nameserver}",
             "8894": str(self.ports["8894"]),
         }
 

@@ -90,7 +90,8 @@ def real_dns(directory: Path) -> Iterator[str]:
             f"_dmarc.{label} TXT {txt(f'v=DMARC1; p={policy}'.encode())}",
             f"s2026._domainkey.{label} TXT {txt(b'v=DKIM1; k=rsa; p=' + public)}",
         ]
-    with knot(directory, {"example.": zone_text("example", records)}) as server:
+    # the root as well: what is nowhere else does not exist, instead of not being answered
+    with knot(directory, {".": zone_text(".", []), "example.": zone_text("example", records)}) as server:
         yield server.nameserver
 
 
