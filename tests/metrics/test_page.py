@@ -18,7 +18,7 @@ ROWS = re.findall(r"^\| `(\w+)` \| (.*?) ?\| (.+) \|$", PAGE, re.MULTILINE)
 
 
 def _snippet(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    found = re.search(rf"```{language}\b.*\n((?:.*\n)*?)```", PAGE)
     assert found is not None
     return found[1]
 

@@ -25,6 +25,7 @@ KINDS: Final = {
     "text main.cf": "lines for /etc/postfix/main.cf: set in a real Postfix, which runs with them without a warning",
     "text opendkim.conf": "lines for /etc/opendkim.conf: opendkim itself takes them",
     "text sendmail.mc": "lines for /etc/mail/sendmail.mc: m4 makes a sendmail.cf with them",
+    "yaml prometheus.yml": "lines for the configuration of Prometheus: promtool takes them",
     r"ini /etc/systemd/system/\S+": "a file of systemd: systemd-analyze takes it",
     "text log": "lines of the log: every key is one that is explained",
     "text header": "an Authentication-Results field: the message that came before it in the page got it",

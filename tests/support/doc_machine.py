@@ -70,7 +70,7 @@ class Machine:
         self._mail = mail
         self._before = before
         self._ids = itertools.count(1)
-        self.ports = {name: free_port() for name in ("8894", "submission", "reinjection")}
+        self.ports = {name: free_port() for name in ("8894", "9894", "submission", "reinjection")}
         services = _SERVICES.format(**self.ports)
         # chroot: as Debian has it
         settings = {"virtual_mailbox_domains": "dest.example, your.domain", "myhostname": "mx.your.domain"}
@@ -132,6 +132,7 @@ class Machine:
             "smtp/inet": f"127.0.0.1:{self.postfix.port}/inet",
             "--nameserver 192.0.2.53": f"--nameserver {self._nameserver}",
             "8894": str(self.ports["8894"]),
+            "9894": str(self.ports["9894"]),
         }
 
     def _time_passes(self) -> None:
@@ -184,6 +185,8 @@ class Machine:
             self._console(block)
         elif block.is_a("text opendkim.conf"):
             self._opendkim(block)
+        elif block.is_a("yaml prometheus.yml"):
+            self._prometheus(block)
         elif block.is_a("text header"):
             self._header(block)
 
@@ -236,6 +239,15 @@ class Machine:
         path.write_text(f"Socket local:{self.root}/opendkim.sock\n{block.text}{signer(self.root / 'etc')}", "utf-8")
         done = subprocess.run([program("opendkim"), "-n", "-x", path], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), f"{block.place}: {done.stderr}"
+
+    def _prometheus(self, block: Block) -> None:
+        """Let promtool look at the configuration, beside the files that are shipped."""
+        directory = self.root / "etc/prometheus"
+        shutil.copytree(ROOT / "conf", directory)
+        (directory / "prometheus.yml").write_text(block.text, "utf-8")
+        command = [program("promtool"), "check", "config", directory / "prometheus.yml"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block.place}: {done.stdout}{done.stderr}"
 
     def _header(self, block: Block) -> None:
         delivered = self.postfix.wait_delivered(1)[-1].decode()
