@@ -23,6 +23,8 @@ GOOD = [
     ("unix:/run/assay/assay.sock", "unix:/run/assay/assay.sock", "unix:/run/assay/assay.sock"),
     ("local:/run/assay.sock", "unix:/run/assay.sock", "unix:/run/assay.sock"),
     ("unix:assay.sock", "unix:/etc/assay/assay.sock", "unix:/etc/assay/assay.sock"),
+    # where smtpd finds it with and without a chroot
+    ("unix:/var/spool/postfix/assay/s", "unix:/var/spool/postfix/assay/s", "unix:assay/s"),
     ("unix:/run/a:b@c", "unix:/run/a:b@c", "unix:/run/a:b@c"),
 ]
 

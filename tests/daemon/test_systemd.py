@@ -209,3 +209,26 @@ def test_a_configuration_that_is_refused_is_not_tried_again_and_again(site: Site
     assert site.systemd.fails("systemctl", "start", "assay.service")
     assert (site.systemd.show("ActiveState"), site.systemd.show("NRestarts")) == ("failed", "0")
     assert "workerz" in site.systemd.journal()
+
+
+def test_mail_that_meets_a_refused_configuration_is_deferred_and_a_restart_mends_it(site: Site) -> None:
+    site.systemd.run("systemctl", "stop", "assay.service")
+    site.systemd.config.write_text("workerz = 1\n", "utf-8")
+    # each connection is a reason for systemd to start the service, until it has enough of that
+    assert site.send("too early") == 451
+    wait_until(lambda: site.systemd.show("ActiveState", "assay.socket") == "failed", "the end of the attempts")
+    assert site.send("still too early") == 451
+    site.systemd.config.write_text(site.text(), "utf-8")
+    site.systemd.run("systemctl", "reset-failed", "assay.service")
+    site.systemd.run("systemctl", "restart", "assay.service")
+    assert site.send("in time") == 250
+
+
+def test_a_socket_that_the_watchdog_cannot_reach_is_told_at_the_start(site: Site) -> None:
+    site.systemd.run("systemctl", "stop", "assay.service")
+    site.systemd.run("chown", "root:postfix", SOCKET_FILE)
+    try:
+        assert site.systemd.fails("systemctl", "start", "assay.service")
+        assert "write SocketUser=assay in assay.socket" in site.systemd.journal()
+    finally:
+        site.systemd.run("chown", "assay:postfix", SOCKET_FILE)

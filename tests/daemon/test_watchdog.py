@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,10 @@ from typing import Self
 
 import pytest
 
+from assay.config.socket import SocketAddress
+from assay.daemon.listener import ListenError, address_of
 from assay.daemon.notify import Notifier
+from assay.daemon.probe import check_reachable
 from assay.daemon.watchdog import Watchdog
 from support.conversation import ZoneDaemon, send, stamped
 from support.process import leave_descriptors, wait_until
@@ -145,6 +149,31 @@ def test_a_stop_waits_for_no_probe(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGSTOP)
         watched.daemon.wait_for(lambda: len(children(watched.daemon.pid)) == 2, "a probe that hangs")
         assert watched.daemon.stop() == 0
+
+
+@pytest.fixture
+def unix_socket(tmp_path: Path) -> Iterator[SocketAddress]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "s"))
+        yield address_of(listener)
+
+
+def test_a_socket_that_the_watchdog_can_reach_is_taken(unix_socket: SocketAddress) -> None:
+    check_reachable(unix_socket)
+
+
+def test_a_socket_that_the_sandbox_hides_is_refused_with_a_remedy(unix_socket: SocketAddress) -> None:
+    Path(unix_socket.path).unlink()
+    with pytest.raises(ListenError, match=r"would find no socket at .*choose another directory"):
+        check_reachable(unix_socket)
+
+
+def test_a_socket_that_is_forbidden_to_us_is_refused_with_a_remedy(
+    unix_socket: SocketAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # nothing is forbidden to root, who may run this test
+    with pytest.raises(ListenError, match=r"cannot connect to unix:.*write SocketUser=assay"):
+        check_reachable(unix_socket)
 
 
 def children(pid: int) -> list[str]:

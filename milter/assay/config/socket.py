@@ -18,6 +18,9 @@ from assay.errors import AssayError, DomainError
 MAX_UNIX_PATH: Final = 107
 """Octets: sun_path of unix(7) less its final NUL."""
 
+QUEUE_DIRECTORY: Final = "/var/spool/postfix/"
+"""Of Postfix, where nobody changed it; a relative path of a socket starts there (postconf(5), smtpd_milters)."""
+
 _SPELLINGS: Final = 'write "inet:8894@127.0.0.1", "inet6:8894@[::1]" or "unix:/run/assay/assay.sock"'
 _LOOPBACK_SPELLINGS: Final = 'write "127.0.0.1:9894" or "[::1]:9894"'
 _MAX_PORT: Final = 65535
@@ -61,9 +64,12 @@ class SocketAddress:
 
     @property
     def postfix(self) -> str:
-        """The spelling of Postfix: ``inet:127.0.0.1:8894``, for IPv6 too."""
+        """The spelling of Postfix: ``inet:127.0.0.1:8894``, for IPv6 too.
+
+        A file below Postfix's queue directory is named from there, which is right with and without a chroot.
+        """
         if self.family is SocketFamily.UNIX:
-            return f"unix:{self.path}"
+            return f"unix:{self.path.removeprefix(QUEUE_DIRECTORY)}"
         # To listen on every address is fine, to connect to it is not: Postfix runs on this machine or is told another.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - only compared
         return f"inet:{_bracketed(host)}:{self.port}"

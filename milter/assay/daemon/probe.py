@@ -9,16 +9,19 @@ log and in counts: whoever guesses it gains nothing, since a probe is judged as 
 """
 
 import base64
+import os
 import secrets
 import time
 from collections.abc import Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from assay.answers import Answer, RRType, Unavailable
 from assay.config.socket import SocketAddress, SocketFamily
 from assay.daemon.facts_of import hash_body
 from assay.daemon.judge import Judgement, Settings, judge
+from assay.daemon.listener import ListenError
 from assay.daemon.milter_client import MilterClient, Verdict
 from assay.daemon.setup import Setup
 from assay.errors import AssayError
@@ -69,6 +72,27 @@ def probe(setup: Setup, address: SocketAddress, *, timeout: float) -> None:
     came = _seen(_send(setup.probe, address, client, headers, timeout))
     if came != due:
         raise ProbeError(due, came)
+
+
+def check_reachable(address: SocketAddress) -> None:
+    """Make sure that a probe can connect; else a service that serves well would be taken for dead again and again.
+
+    Raises:
+        ListenError: this user must not, or does not see the file; the message says what to change.
+    """
+    destination = _destination(address)
+    if not isinstance(destination, str) or destination.startswith("\0"):
+        return
+    if not Path(destination).exists():
+        raise ListenError(
+            f"the watchdog would find no socket at {destination}: the sandbox hides it from this user; choose"
+            " another directory"
+        )
+    if not os.access(destination, os.W_OK):
+        raise ListenError(
+            f"this user cannot connect to {address.libmilter}, which the watchdog needs: write SocketUser=assay in"
+            " assay.socket, or let the owner write in socket_mode"
+        )
 
 
 def _client(settings: Settings) -> IPAddress:

@@ -20,6 +20,7 @@ from assay.daemon.counting import SupervisorCounts
 from assay.daemon.endpoint import Endpoint
 from assay.daemon.listener import ListenError, address_of, listening
 from assay.daemon.notify import Notifier
+from assay.daemon.probe import check_reachable
 from assay.daemon.setup import Setup
 from assay.daemon.status import StatusLine
 from assay.daemon.watchdog import Watchdog
@@ -113,7 +114,8 @@ class Supervisor:
         """Serve until told to stop; return the exit code.
 
         Raises:
-            ListenError: the listening socket, or that of the metrics, cannot be opened.
+            ListenError: the listening socket or that of the metrics cannot be opened, or the watchdog cannot reach
+                the first.
         """
         with signals_held():
             with self._listening() as listener:
@@ -126,6 +128,8 @@ class Supervisor:
                     workers=self._setup.config.workers,
                     opened_by="systemd" if listener is self._inherited else None,
                 )
+                if self._watchdog.watched:
+                    check_reachable(address)
                 while self._tend(listener):
                     pass
             return self._drain_all()
