@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ FILES = {
     "zsh": ROOT / "completion" / "zsh" / "_assay",
     "fish": ROOT / "completion" / "fish" / "assay.fish",
 }
+MADE_BY = "8.5.1"
+"""The click whose scripts they are. Another one may write others, which complete no worse."""
+
 LINES = [
     pytest.param("assay ch", "assay check ", id="a command"),
     pytest.param("assay completion fi", "assay completion fish ", id="a choice"),
@@ -54,6 +58,7 @@ def environment(site: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.skipif(version("click") != MADE_BY, reason=f"the files are those of click {MADE_BY}; another is installed")
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_file_that_packages_install_is_current(shell: str) -> None:
     result = CliRunner().invoke(main, ["completion", shell])
