@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from assay.doctor.inspection import Unread
+from assay.doctor.look.places import UnreadError
+
+COLUMNS: Final = 8
+"""Of a line of master.cf."""
+
 DEFAULTS: Final = {
     "mail_version": "3.7.11",
     "compatibility_level": "0",
@@ -30,12 +36,26 @@ DEFAULTS: Final = {
 }
 
 
-def answer(_what: str, command: Sequence[str], _remedy: str = "") -> str:
-    """Take the place of ``output_of`` for ``postconf -c DIRECTORY ...``."""
+def answers(what: str, command: Sequence[str]) -> tuple[str, str]:
+    """Take the place of ``outputs_of``: as :func:`answer`, and the complaint about one parameter that is none."""
+    complaint = f"postconf: warning: {command[2]}/main.cf: unused parameter: milter_default_acton=accept\n"
+    text = answer(what, command)
+    return text, complaint if "milter_default_acton" in text else ""
+
+
+def answer(_what: str, command: Sequence[str]) -> str:
+    """Take the place of ``output_of`` for ``postconf -c DIRECTORY ...``.
+
+    Raises:
+        UnreadError: a line of master.cf has too few columns.
+    """
     program, _, directory, *options = command
     assert program == "postconf"
     main = DEFAULTS | dict(_settings(Path(directory, "main.cf").read_text("utf-8").splitlines()))
     services = re.sub(r"\n\s+", " ", Path(directory, "master.cf").read_text("utf-8")).splitlines()
+    if any(len(line.split()) < COLUMNS for line in services):
+        fault = f"/usr/sbin/postconf: fatal: file {directory}/master.cf: line 10: bad field count"
+        raise UnreadError(Unread(what="", why=fault, remedy=""))
     if options == ["-x"]:
         return "".join(f"{name} = {_expanded(value, main)}\n" for name, value in main.items())
     if options == ["-M"]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from assay.config.model import Config
 from assay.dns.nameservers import Nameserver
-from assay.doctor.postfix import Postfix
+from assay.doctor.postfix import Postfix, PostfixFault
 from assay.doctor.sendmail import Sendmail
 from assay.doctor.unit import Unit
 from assay.errors import Problem
@@ -191,6 +191,7 @@ class Inspection:
 
     Attributes:
         config: ours; None if it cannot be used, as ``problems`` say.
+        mta: whether there is a configuration of Postfix or Sendmail, readable or not.
         trusted_uids: who counts as root: files of these are no risk.
         trusted_gids: whose write permission is none.
         mail_user: the account that Postfix's smtpd runs as; None if it does not exist.
@@ -207,7 +208,9 @@ class Inspection:
     socket: SocketView | None = None
     resolvers: tuple[ResolverView, ...] = ()
     machine: Machine
+    mta: bool
     postfix: Postfix | None = None
+    postfix_fault: PostfixFault | None = None
     sendmail: Sendmail | None = None
     unit: Unit | None = None
     trusted_uids: frozenset[int] = frozenset({0})

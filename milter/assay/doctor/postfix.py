@@ -68,17 +68,27 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostfixFault:
+    """A configuration that Postfix itself cannot read; ``why`` in its words."""
+
+    directory: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Postfix:
     """One instance.
 
     Attributes:
         directory: of its configuration.
         parameters: those of main.cf and the defaults of all others, with names expanded.
+        unused: file and name of parameters about milters that mean nothing to Postfix.
     """
 
     directory: str
     parameters: Mapping[str, str]
     services: tuple[Service, ...]
+    unused: tuple[tuple[str, str], ...] = ()
 
     @property
     def receivers(self) -> tuple[Service, ...]:
@@ -190,10 +200,7 @@ def parse_services(master: str, overrides: str, *, chroot: bool) -> tuple[Servic
 
 def _services(lines: Sequence[str], options: Mapping[str, Mapping[str, str]], *, chroot: bool) -> Iterator[Service]:
     for line in lines:
-        columns = line.split(None, _COLUMNS)
-        if len(columns) < _COLUMNS:
-            continue
-        name, kind, _private, unprivileged, jailed, _wakeup, limit, command = columns[:_COLUMNS]
+        name, kind, _private, unprivileged, jailed, _wakeup, limit, command = line.split(None, _COLUMNS)[:_COLUMNS]
         yield Service(
             name=name,
             kind=kind,

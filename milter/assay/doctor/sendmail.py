@@ -100,24 +100,22 @@ def _calls(text: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _arguments(text: str, start: int) -> list[str]:
-    """Split the arguments of a macro at commas outside quotes and parentheses, and take the outer quotes off."""
+    """Split the arguments of a macro at commas outside quotes and parentheses, and take the quotes off."""
     arguments = [""]
     quotes = depth = 0
     for char in text[start:]:
         if char == "`":
             quotes += 1
-            if quotes == 1:
-                continue
-        elif char == "'" and quotes:
+            continue
+        if char == "'" and quotes:
             quotes -= 1
-            if not quotes:
-                continue
-        elif not quotes and char == ")" and not depth:
+            continue
+        if not quotes and char == ")" and not depth:
             break
-        elif not quotes and char == "," and not depth:
+        if not quotes and char == "," and not depth:
             arguments.append("")
             continue
-        elif not quotes:
+        if not quotes:
             depth += {"(": 1, ")": -1}.get(char, 0)
         arguments[-1] += char
     return [argument.strip() for argument in arguments]

@@ -61,7 +61,7 @@ _SHOWN: Final = 5
 def check(inspection: Inspection) -> Iterator[Finding]:
     """Look at the machine."""
     machine = inspection.machine
-    if inspection.postfix is None and inspection.sendmail is None:
+    if not inspection.mta:
         yield NO_MTA.found(
             "there is neither /etc/postfix/main.cf nor /etc/mail/sendmail.mc",
             "assay doctor --postfix-config DIRECTORY, or --sendmail-mc FILE",

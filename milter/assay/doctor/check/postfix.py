@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Final
 
@@ -106,6 +107,17 @@ SPF_POLICY: Final = warning(
     " lost, and assay's policies never see it.",
     "Remove the check_policy_service of SPF; assay checks SPF, and its policy files decide.",
 )
+BROKEN: Final = error(
+    "postfix-configuration-broken",
+    "Postfix cannot read its own configuration: it does not start again, and nothing can be said of its milters.",
+    "postfix check says what is wrong.",
+)
+UNUSED: Final = warning(
+    "parameter-unknown",
+    "A parameter about milters means nothing to Postfix, which ignores it: mostly a slip of the finger, so that what it"
+    " should do is not done.",
+    "Write the name that was meant; postconf -n names such parameters too.",
+)
 OLD_POSTFIX: Final = error(
     "postfix-old",
     "Postfix before 2.6 does not speak version 6 of the milter protocol and cannot quarantine.",
@@ -114,7 +126,7 @@ OLD_POSTFIX: Final = error(
 KINDS: Final = (
     *(SPELLING, OUTSIDE_CHROOT, PATH_FOR_CHROOT, PROXY_FILTER, NON_SMTPD, OLD_PROTOCOL, CONTENT_TIMEOUT),
     *(COMMAND_TIMEOUT, CONNECT_TIMEOUT, SUBMISSION, REINJECTION_JUDGED, REINJECTION_STRIPS, STRIP_CHARACTERS),
-    *(ORIGINATING, MAPS, SPF_POLICY, OLD_POSTFIX),
+    *(ORIGINATING, MAPS, SPF_POLICY, BROKEN, UNUSED, OLD_POSTFIX),
 )
 
 MIN_VERSION: Final = (2, 6)
@@ -129,9 +141,16 @@ _RESTRICTIONS: Final = ("client", "helo", "sender", "relay", "recipient", "data"
 
 def check(inspection: Inspection) -> Iterator[Finding]:
     """Look at Postfix, if there is one and our own configuration is known."""
-    postfix, config = inspection.postfix, inspection.config
+    postfix, config, fault = inspection.postfix, inspection.config, inspection.postfix_fault
+    if fault is not None:
+        yield BROKEN.found(f"{fault.directory}: {fault.why}", f"correct it; postfix -c {fault.directory} check")
     if postfix is None or config is None:
         return
+    for file, name in postfix.unused:
+        meant = get_close_matches(name, postfix.parameters.keys() - {name}, 1)
+        yield UNUSED.found(
+            f"{file}{name} is no parameter of Postfix", f"write {(meant or ['another'])[0]}; postfix reload"
+        )
     version = tuple(int(part) for part in re.findall(r"\d+", postfix.value("mail_version"))[:2])
     if version < MIN_VERSION:
         yield OLD_POSTFIX.found(f"this is Postfix {postfix.value('mail_version')}", "upgrade Postfix to 2.6 or newer")
@@ -147,13 +166,8 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         )
     for service in postfix.receivers:
         yield from _spelling(postfix, service)
-        match postfix.role(service):
-            case Role.PUBLIC:
-                yield from _public(inspection, config, postfix, service)
-            case Role.SUBMISSION:
-                yield from _submission(inspection, config, postfix, service)
-            case Role.LOCAL:
-                yield from _local(inspection, config, postfix, service)
+        look = {Role.PUBLIC: _public, Role.SUBMISSION: _submission, Role.LOCAL: _local}[postfix.role(service)]
+        yield from look(inspection, config, postfix, service)
 
 
 def _spelling(postfix: Postfix, service: Service) -> Iterator[Finding]:

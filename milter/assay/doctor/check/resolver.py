@@ -86,18 +86,15 @@ def _server(view: ResolverView, inspection: Inspection) -> Iterator[Finding]:
     instead = f'apt-get install unbound, and in {_file(inspection)}: [dns] nameservers = ["127.0.0.1"]'
     if operator := operator_of(view.server.address):
         yield PUBLIC.found(f"{server} is the public forwarder of {operator}", instead)
-    match view.outcome:
-        case Outcome.SILENT:
-            yield SILENT.found(
-                f"{server} is silent: {view.why}",
-                f"start it or open UDP port {view.server.port} to it; or {instead}",
-            )
-            return
-        case Outcome.FAILED:
-            yield FAILS.found(f"{server} does not look up names for us: {view.why}", instead)
-            return
-        case Outcome.ANSWERED:
-            pass
+    if view.outcome is Outcome.SILENT:
+        yield SILENT.found(
+            f"{server} is silent: {view.why}",
+            f"start it or open UDP port {view.server.port} to it; or {instead}",
+        )
+        return
+    if view.outcome is Outcome.FAILED:
+        yield FAILS.found(f"{server} does not look up names for us: {view.why}", instead)
+        return
     if view.milliseconds > SLOW_MILLISECONDS:
         yield SLOW.found(f"{server} needs {view.milliseconds:.0f} ms for an answer of its cache", instead)
     if not view.tcp:

@@ -6,7 +6,7 @@ from typing import Final
 
 from assay.config.model import Config
 from assay.config.socket import SocketFamily
-from assay.doctor.inspection import Account, Contact, Inspection, Step, Walk
+from assay.doctor.inspection import Account, Contact, Inspection, SocketView, Step, Walk
 from assay.doctor.milters import is_at
 from assay.doctor.model import Finding, error, notice, warning
 from assay.doctor.postfix import Postfix, Service
@@ -60,23 +60,13 @@ def check(inspection: Inspection) -> Iterator[Finding]:
     if config is None or view is None:
         return
     socket = config.socket
-    match view.contact:
-        case Contact.NOBODY if inspection.unit is not None and listens_elsewhere(inspection.unit, socket):
-            yield ELSEWHERE.found(
-                f"assay.socket has ListenStream={inspection.unit.listens}, and {config.source} socket ="
-                f' "{socket.libmilter}"',
-                f"write the same in both (systemctl edit assay.socket, or {config.source}), then: systemctl"
-                " daemon-reload && systemctl restart assay.socket assay",
-            )
-        case Contact.NOBODY:
-            yield SILENT.found(f"{socket.libmilter}: {view.why}", "systemctl start assay; journalctl -u assay")
-        case Contact.STRANGE:
-            program = inspection.programs.get(socket.path or f":{socket.port}", "")
-            yield NOT_MILTER.found(
-                f"{socket.libmilter}{f' ({program})' if program else ''}: {view.why}", _who_listens(config)
-            )
-        case Contact.SPEAKS | Contact.DENIED:
-            pass
+    if view.contact is Contact.NOBODY:
+        yield _nobody(inspection, config, view)
+    elif view.contact is Contact.STRANGE:
+        program = inspection.programs.get(socket.path or f":{socket.port}", "")
+        yield NOT_MILTER.found(
+            f"{socket.libmilter}{f' ({program})' if program else ''}: {view.why}", _who_listens(config)
+        )
     if socket.family is not SocketFamily.UNIX:
         try:
             every = ip_address(socket.host).is_unspecified
@@ -97,6 +87,18 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         )
     if inspection.postfix is not None and inspection.mail_user is not None:
         yield from _denied(inspection, inspection.postfix, inspection.mail_user, config, view.walk)
+
+
+def _nobody(inspection: Inspection, config: Config, view: SocketView) -> Finding:
+    """Say why nobody answers: systemd listens elsewhere, or the daemon does not run."""
+    unit, socket = inspection.unit, config.socket
+    if unit is not None and listens_elsewhere(unit, socket):
+        return ELSEWHERE.found(
+            f'assay.socket has ListenStream={unit.listens}, and {config.source} socket = "{socket.libmilter}"',
+            f"write the same in both (systemctl edit assay.socket, or {config.source}), then: systemctl daemon-reload"
+            " && systemctl restart assay.socket assay",
+        )
+    return SILENT.found(f"{socket.libmilter}: {view.why}", "systemctl start assay; journalctl -u assay")
 
 
 def _denied(inspection: Inspection, postfix: Postfix, user: Account, config: Config, walk: Walk) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from assay.doctor.inspection import Account, Contact, Inspection, Unread, Walk
 from assay.doctor.look import listeners, machine, postfix, resolver, sendmail, signers, socket, unit
 from assay.doctor.look.paths import account, group_ids, walk
 from assay.doctor.look.places import AS_ROOT, Places, UnreadError
-from assay.doctor.postfix import Postfix
+from assay.doctor.postfix import Postfix, PostfixFault
 from assay.doctor.unit import Unit, truth, words
 from assay.errors import ConfigurationError, Problem
 
@@ -35,14 +35,17 @@ class Looker:
             config_path: None: where it is installed.
         """
         config, problems = self._config(config_path)
-        found = self._try(lambda: postfix.look(self.places), None)
+        read = self._try(lambda: postfix.look(self.places), None)
+        found = read if isinstance(read, Postfix) else None
         service = self._try(lambda: unit.look(self.places), None)
         root = self.places.root.stat()
         inspection = Inspection(
             config=config,
             problems=problems,
             machine=machine.look(self.places),
+            mta=(postfix.directory_of(self.places) / "main.cf").exists() or sendmail.path_of(self.places).exists(),
             postfix=found,
+            postfix_fault=read if isinstance(read, PostfixFault) else None,
             sendmail=self._try(lambda: sendmail.look(self.places), None),
             unit=service,
             # whoever owns a copy is the root of that copy
@@ -58,7 +61,7 @@ class Looker:
         if found is not None and self.places.live:
             name = own_id(inspection, found.value("myhostname"))
             inspection = replace(inspection, held=self._try(lambda: postfix.held(found, name), ()))
-        return replace(inspection, unread=tuple(self.unread))
+        return replace(inspection, unread=tuple(dict.fromkeys(self.unread)))
 
     def _around(self, config: Config, inspection: Inspection) -> Inspection:
         """Add what the configuration leads to: its socket, its files, and the name servers."""

@@ -1,6 +1,7 @@
 """Which program listens where, from /proc: that tells a milter whatever its port or path is called."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -47,9 +48,11 @@ def _owners(proc: Path) -> Iterator[tuple[str, str]]:
     for process in proc.glob("[0-9]*"):
         try:
             name = (process / "comm").read_text("utf-8", "replace").strip()
-            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
+            descriptors = list((process / "fd").iterdir())
         except OSError:
-            continue  # it has ended or has just closed something, or is not ours to see
-        for link in links:
-            if link.startswith("socket:["):
-                yield link.removeprefix("socket:[").removesuffix("]"), name
+            continue  # it has ended, or is not ours to see
+        for descriptor in descriptors:
+            with suppress(OSError):  # closed since
+                link = str(descriptor.readlink())
+                if link.startswith("socket:["):
+                    yield link.removeprefix("socket:[").removesuffix("]"), name

@@ -62,7 +62,12 @@ def text_of(path: Path) -> str | None:
 
 
 def output_of(what: str, command: Sequence[str], remedy: str = AS_ROOT) -> str:
-    """Run a program that only reads, and return what it says.
+    """Run a program that only reads, and return what it says, as :func:`outputs_of` does."""
+    return outputs_of(what, command, remedy)[0]
+
+
+def outputs_of(what: str, command: Sequence[str], remedy: str = AS_ROOT) -> tuple[str, str]:
+    """Run a program that only reads, and return what it says and what it complains of.
 
     Args:
         what: the thing that it reads, for the report.
@@ -84,4 +89,4 @@ def output_of(what: str, command: Sequence[str], remedy: str = AS_ROOT) -> str:
     if done.returncode:
         why = done.stderr.strip().splitlines()[-1:] or [f"{command[0]} ended with {done.returncode}"]
         raise UnreadError(Unread(what=what, why=why[0], remedy=remedy))
-    return done.stdout
+    return done.stdout, done.stderr

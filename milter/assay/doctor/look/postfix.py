@@ -4,39 +4,55 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from assay.doctor.inspection import Held, Unread
-from assay.doctor.look.places import AS_ROOT, Places, UnreadError, output_of
-from assay.doctor.postfix import Postfix, parse_parameters, parse_services
+from assay.doctor.look.places import AS_ROOT, Places, UnreadError, output_of, outputs_of
+from assay.doctor.postfix import Postfix, PostfixFault, parse_parameters, parse_services
 
 MAX_HELD: Final = 200
 """Messages of the hold queue that are looked at: each costs a start of postcat."""
 
+_UNUSED = re.compile(r"warning: (\S+: )unused parameter: (\w*milter\w*)")
 _FIELD = re.compile(r"^Authentication-Results:((?:.*\n)(?:[ \t].*\n)*)", re.MULTILINE | re.IGNORECASE)
 _FROM = re.compile(r"\sheader\.from=\"?([^\s;\"]+)")
 
 
-def look(places: Places) -> Postfix | None:
+def directory_of(places: Places) -> Path:
+    """Return where main.cf should be."""
+    return (places.under("/etc/postfix") if places.postfix is None else places.postfix).absolute()
+
+
+def look(places: Places) -> Postfix | PostfixFault | None:
     """Read main.cf and master.cf as Postfix itself does; None if there is no Postfix.
 
     Raises:
-        UnreadError: there is one, and it cannot be read.
+        UnreadError: there is one, and we may not read it.
     """
-    directory = places.under("/etc/postfix") if places.postfix is None else places.postfix
+    directory = directory_of(places)
     if not (directory / "main.cf").exists():
         if places.postfix is None:
             return None
         raise UnreadError(Unread(what=f"{directory}/main.cf", why="it does not exist", remedy="name its directory"))
-    postconf = ["postconf", "-c", str(directory.absolute())]
+    postconf = ["postconf", "-c", str(directory)]
     what = f"the configuration of Postfix in {directory}"
-    parameters = parse_parameters(output_of(what, [*postconf, "-x"]))
-    services = parse_services(
-        output_of(what, [*postconf, "-M"]),
-        output_of(what, [*postconf, "-x", "-P"]),
-        chroot=_old_defaults(parameters.get("compatibility_level", "")),
+    try:
+        main, main_complaints = outputs_of(what, [*postconf, "-x"])
+        options, options_complaints = outputs_of(what, [*postconf, "-x", "-P"])
+        master = output_of(what, [*postconf, "-M"])
+    except UnreadError as error:
+        if "fatal:" in error.unread.why and "ermission denied" not in error.unread.why:
+            return PostfixFault(directory=str(directory), why=error.unread.why.partition("fatal: ")[2])
+        raise
+    parameters = parse_parameters(main)
+    old = _old_defaults(parameters.get("compatibility_level", ""))
+    return Postfix(
+        directory=str(directory),
+        parameters=parameters,
+        services=parse_services(master, options, chroot=old),
+        unused=tuple(_UNUSED.findall(main_complaints + options_complaints)),
     )
-    return Postfix(directory=str(directory.absolute()), parameters=parameters, services=services)
 
 
 def _old_defaults(level: str) -> bool:

@@ -1,8 +1,15 @@
 """Sendmail: its sendmail.mc, and whether sendmail.cf was made of it."""
 
+from pathlib import Path
+
 from assay.doctor.inspection import Unread
 from assay.doctor.look.places import Places, UnreadError, text_of
 from assay.doctor.sendmail import Sendmail, parse_sendmail
+
+
+def path_of(places: Places) -> Path:
+    """Return where sendmail.mc should be."""
+    return places.under("/etc/mail/sendmail.mc") if places.sendmail is None else places.sendmail
 
 
 def look(places: Places) -> Sendmail | None:
@@ -11,7 +18,7 @@ def look(places: Places) -> Sendmail | None:
     Raises:
         UnreadError: it cannot be read.
     """
-    path = places.under("/etc/mail/sendmail.mc") if places.sendmail is None else places.sendmail
+    path = path_of(places)
     text = text_of(path)
     if text is None:
         if places.sendmail is not None:

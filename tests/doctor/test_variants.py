@@ -1,0 +1,347 @@
+"""What is no fault though it looks like one, and faults in another shape: each on the good machine with one change."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from assay.doctor.inspection import Contact, Held, Inspection, Library, SocketView, Step, Walk
+from support.doctor_changes import Case, both, check, drop_in, main, seen, service, setting, smtp, tables, with_machine
+from support.doctor_world import SOCKET, Machine
+from support.fake_milter import LEADING_SPACE, NO_REPLIES, FakeMilter
+
+
+def on_port(host: str, listed: str, protocol: int = LEADING_SPACE | NO_REPLIES) -> Callable[[Machine], object]:
+    """Serve a port of loopback, configured and listed under these names."""
+
+    def change(made: Machine) -> None:
+        fake = FakeMilter(protocol)
+        port = fake.place.removeprefix("inet:").partition("@")[0]
+        made.filters.append(fake)
+        made.settings["socket"] = f'"inet:{port}@{host}"'
+        made.main["smtpd_milters"] = f"inet:{listed}:{port}"
+
+    return change
+
+
+def master(old: str, new: str) -> Callable[[Machine], object]:
+    return lambda made: setattr(made, "master", made.master.replace(old, new))
+
+
+def stepped(change: Callable[[Step], Step]) -> Callable[[Machine], object]:
+    """Change what was seen of the last step to each file."""
+
+    def walked(walk: Walk) -> Walk:
+        return replace(walk, steps=(*walk.steps[:-1], change(walk.steps[-1])))
+
+    return seen(lambda looked: replace(looked, files=tuple(map(walked, looked.files[:1]))))
+
+
+def without_unit(made: Machine) -> None:
+    made.path("/etc/systemd/system/assay.service").unlink()
+
+
+def socket_outside_the_queue(made: Machine) -> None:
+    made.settings["socket"] = '"unix:/run/assay/assay.sock"'
+    made.main["smtpd_milters"] = "inet:127.0.0.1:8891"
+    made.adjust = lambda looked: replace(looked, socket=SocketView(contact=Contact.SPEAKS))
+
+
+def many_held(looked: Inspection) -> Inspection:
+    held = tuple(Held(queue_id=f"4{n}", since=int(looked.machine.now) - n, author_domain="") for n in range(7))
+    return replace(looked, held=held)
+
+
+CASES = (
+    # lists of milters
+    Case(id="", claim="localhost is loopback too", change=on_port("127.0.0.1", "localhost")),
+    Case(id="", claim="and the other way round", change=on_port("localhost", "127.0.0.1")),
+    Case(
+        id="milter-not-listed",
+        claim="the port is that of another machine",
+        change=on_port("127.0.0.1", "192.0.2.1"),
+        says=("does not list assay (inet:127.0.0.1:",),
+    ),
+    Case(
+        id="milter-not-listed",
+        claim="a service that asks no milter",
+        change=smtp("receive_override_options=no_address_mappings,no_milters"),
+        says=("smtp/inet: -o receive_override_options says no_milters",),
+        remedy=("take no_milters out",),
+    ),
+    Case(
+        id="milter-not-listed",
+        claim="another unix socket is listed",
+        change=main(smtpd_milters="unix:milter-regex/sock"),
+        remedy=("smtpd_milters = unix:assay/assay.sock, unix:milter-regex/sock'",),
+    ),
+    Case(
+        id="milter-not-listed",
+        claim="a socket outside the queue directory",
+        change=socket_outside_the_queue,
+        says=("does not list assay (unix:/run/assay/assay.sock)",),
+        remedy=("smtpd_milters = unix:/run/assay/assay.sock, inet:127.0.0.1:8891'",),
+    ),
+    Case(id="", claim="behind postscreen", change=service("smtpd pass - - y - - smtpd")),
+    Case(
+        id="milter-not-listed",
+        claim="the smtpd behind postscreen has no milter",
+        change=service("smtpd pass - - y - - smtpd", "smtpd_milters="),
+        says=("smtpd/pass: -o smtpd_milters",),
+        remedy=("-P 'smtpd/pass/smtpd_milters=",),
+    ),
+    Case(
+        id="milter-spelling",
+        claim="IPv6 as libmilter has it",
+        change=main(smtpd_milters="unix:assay/assay.sock, inet6:[::1]:8891"),
+        says=("says inet6:[::1]:8891, which should be inet:[::1]:8891",),
+    ),
+    Case(
+        id="",
+        claim="opendkim signs and does not verify",
+        change=both(
+            main(smtpd_milters="unix:assay/assay.sock, unix:opendkim/opendkim.sock"),
+            lambda made: made.write("/etc/opendkim.conf", "# signs only\nMode s\nSyslog\n"),
+        ),
+    ),
+    Case(
+        id="authserv-id-clash",
+        claim="opendkim is told the name of the host",
+        change=both(
+            main(smtpd_milters="unix:assay/assay.sock, unix:opendkim/opendkim.sock"),
+            lambda made: made.write("/etc/opendkim.conf", "AuthservID MX.dest.example\n"),
+        ),
+    ),
+    Case(
+        id="authserv-id-clash",
+        claim="a milter is known by the program that listens",
+        change=both(
+            main(smtpd_milters="unix:assay/assay.sock, inet:127.0.0.1:9999"),
+            seen(lambda looked: replace(looked, programs={":9999": "opendkim"})),
+        ),
+        says=("opendkim (inet:127.0.0.1:9999)",),
+    ),
+    Case(
+        id="", claim="a milter that nobody knows", change=main(smtpd_milters="inet:10.0.0.1:9, unix:assay/assay.sock")
+    ),
+    Case(
+        id="",
+        claim="rspamd leaves DMARC alone",
+        change=both(
+            main(smtpd_milters="unix:assay/assay.sock, inet:localhost:11332"),
+            lambda made: made.write("/etc/rspamd/local.d/dmarc.conf", "enabled = false;\n"),
+        ),
+    ),
+    Case(
+        id="second-dmarc-milter",
+        claim="rspamd judges DMARC",
+        change=main(smtpd_milters="unix:assay/assay.sock, inet:localhost:11332"),
+        says=("rspamd (inet:localhost:11332)",),
+    ),
+    Case(
+        id="milter-listed-twice",
+        claim="with another milter between the two",
+        change=main(smtpd_milters="unix:assay/assay.sock unix:clamav/clamav-milter.ctl unix:assay/assay.sock"),
+        remedy=("= unix:assay/assay.sock, unix:clamav/clamav-milter.ctl'",),
+    ),
+    # Postfix
+    Case(id="", claim="an action that Postfix does not know defers", change=main(milter_default_action="wait")),
+    Case(
+        id="",
+        claim="a NUL is refused instead",
+        change=main(message_strip_characters="", message_reject_characters=r"\0"),
+    ),
+    Case(
+        id="nul-not-stripped",
+        claim="another control character is stripped",
+        change=main(message_strip_characters=r"\001"),
+    ),
+    Case(
+        id="",
+        claim="a column that is left open means a chroot, as long ago",
+        change=both(
+            main(compatibility_level="0", smtpd_milters="unix:/assay/assay.sock"),
+            master("smtp inet n - y", "smtp inet n - -"),
+        ),
+    ),
+    Case(
+        id="",
+        claim="an smtpd that runs as root gets everywhere",
+        change=both(master("smtp inet n - y", "smtp inet n n y"), lambda made: setattr(made, "mode", 0o600)),
+    ),
+    Case(
+        id="socket-denied",
+        claim="the directory of the socket is closed",
+        after=lambda made: made.path(SOCKET).parent.chmod(0o700),
+        says=("/var/spool/postfix/assay (mode 0700",),
+        remedy=("chmod o+x /var/spool/postfix/assay",),
+    ),
+    Case(
+        id="",
+        claim="what is outside of the chroot may be closed",
+        after=lambda made: made.path("/var/spool").chmod(0o700),
+    ),
+    Case(
+        id="socket-denied",
+        claim="without a chroot it may not",
+        change=master("smtp inet n - y", "smtp inet n - n"),
+        after=lambda made: made.path("/var/spool/postfix").parent.chmod(0o700),
+        says=("/var/spool (mode 0700",),
+    ),
+    Case(id="", claim="a mail owner that does not exist is no matter here", change=main(mail_owner="nobody-here")),
+    Case(id="", claim="no cleanup service", change=master("cleanup unix n - y - 0 cleanup\n", "")),
+    Case(
+        id="",
+        claim="a filter hands back to assay, which keeps its results",
+        change=both(
+            main(content_filter="scan:[127.0.0.1]:10024"),
+            service("127.0.0.1:10026 inet n - y - - smtpd", "content_filter="),
+            tables("[exempt]\nkeep_results = true\n"),
+        ),
+    ),
+    Case(id="", claim="mail of this machine alone", change=service("127.0.0.1:2525 inet n - y - - smtpd")),
+    Case(
+        id="",
+        claim="authenticated users are exempt",
+        change=service("submissions inet n - y - - smtpd", "smtpd_sasl_auth_enable=yes"),
+    ),
+    Case(
+        id="submission-judged",
+        claim="a submission service that asks for no password",
+        change=service("2587 inet n - y - - smtpd", "milter_macro_daemon_name=ORIGINATING"),
+        says=("2587/inet", "its users do not authenticate themselves"),
+    ),
+    # the socket
+    Case(
+        id="socket-not-a-milter",
+        claim="a port that has another program",
+        change=both(
+            on_port("127.0.0.1", "127.0.0.1", NO_REPLIES),
+            seen(
+                lambda looked: replace(
+                    looked, programs={f":{looked.config.socket.port if looked.config else 0}": "rspamd"}
+                )
+            ),
+        ),
+        says=("(rspamd): it is a milter that does not",),
+        remedy=("ss -ltnp",),
+    ),
+    Case(
+        id="",
+        claim="we ourselves may not connect",
+        change=seen(lambda looked: replace(looked, socket=SocketView(contact=Contact.DENIED, why="Permission denied"))),
+    ),
+    Case(
+        id="socket-open-to-all",
+        claim="without a socket unit the mode is one of the configuration",
+        change=both(
+            lambda made: setattr(made, "mode", 0o666),
+            lambda made: made.path("/etc/systemd/system/sockets.target.wants/assay.socket").unlink(),
+        ),
+        remedy=('socket_group = "postfix" and socket_mode = "0660"',),
+    ),
+    Case(
+        id="",
+        claim="an access control list may let Postfix in",
+        change=both(
+            lambda made: setattr(made, "mode", 0o600),
+            seen(
+                lambda looked: replace(
+                    looked,
+                    socket=looked.socket
+                    and replace(
+                        looked.socket,
+                        walk=looked.socket.walk
+                        and replace(
+                            looked.socket.walk,
+                            steps=tuple(replace(step, acl=True) for step in looked.socket.walk.steps),
+                        ),
+                    ),
+                )
+            ),
+        ),
+    ),
+    # files
+    Case(
+        id="file-writable",
+        claim="the file belongs to a user",
+        change=stepped(lambda step: replace(step, uid=4711)),
+        says=("belongs to the user 4711",),
+        remedy=("chown root /etc/assay/assay.toml",),
+    ),
+    Case(
+        id="file-writable",
+        claim="a group may write",
+        change=stepped(lambda step: replace(step, mode=0o664, gid=4711)),
+        says=("may be changed by the group 4711",),
+    ),
+    Case(id="", claim="the group of root may write", change=stepped(lambda step: replace(step, mode=0o664, gid=0))),
+    Case(id="", claim="a directory like /tmp", change=stepped(lambda step: replace(step, mode=0o1777, directory=True))),
+    Case(
+        id="file-unreadable",
+        claim="the directory of policies cannot be listed",
+        after=lambda made: made.path("/etc/assay/policies").chmod(0o711),
+        says=("/etc/assay/policies (mode 0711",),
+        remedy=("chmod a+rx /etc/assay/policies",),
+    ),
+    Case(
+        id="",
+        claim="a user that systemd makes reads through its group",
+        change=both(
+            drop_in("User=somebody", "DynamicUser=yes", "SupplementaryGroups=postfix"),
+        ),
+        after=lambda made: made.config.chmod(0o640),
+    ),
+    Case(
+        id="",
+        claim="nothing is known of who runs it",
+        change=both(drop_in("User=somebody")),
+        after=lambda made: made.config.chmod(0o640),
+    ),
+    # the service
+    Case(id="", claim="no unit where no systemd is", change=without_unit),
+    Case(id="unit-as-root", claim="no user at all", change=drop_in("User="), says=("User= is not set",)),
+    Case(id="", claim="systemd waits for ever", change=drop_in("TimeoutStopSec=infinity")),
+    Case(id="", claim="no limit of descriptors", change=drop_in("LimitNOFILE=infinity")),
+    Case(id="", claim="restarted after faults only", change=drop_in("Restart=on-failure")),
+    Case(
+        id="unit-stop-timeout",
+        claim="minutes and seconds",
+        change=both(drop_in("TimeoutStopSec=1min 5s"), setting("stop_timeout", "65")),
+        says=("is 65s",),
+    ),
+    # the machine
+    Case(
+        id="library-unsuitable",
+        claim="a library is missing",
+        change=with_machine(lambda _: {"libraries": (Library(name="authres", required=">=1.2.0", installed=None),)}),
+        says=("authres is not installed",),
+    ),
+    Case(id="", claim="the clock cannot be asked", change=with_machine(lambda _: {"synchronised": None})),
+    Case(id="", claim="the list of public suffixes has no date", change=with_machine(lambda _: {"suffixes": None})),
+    Case(
+        id="mail-on-hold",
+        claim="many messages, whose authors are not known",
+        change=seen(many_held),
+        says=("7 in the hold queue", "46 (from nobody), 45 (from nobody)", ", ..."),
+    ),
+    Case(
+        id="mta-not-found",
+        claim="held mail of an instance that is gone",
+        change=both(lambda made: made.main.clear(), seen(many_held)),
+    ),
+)
+
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.claim}: {case.id or 'nothing'}")
+
+
+@each_case
+@pytest.mark.usefixtures("without_postconf")
+def test_variant(case: Case) -> None:
+    check(case)
+
+
+@each_case
+@pytest.mark.real
+def test_variant_of_a_real_configuration(case: Case) -> None:
+    check(case)
