@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assay import __version__
-from support.packages import ROOT
+from support.packages import ROOT, dependencies, script
 from support.process import program
 
 pytestmark = pytest.mark.real
@@ -138,3 +138,16 @@ def test_the_libraries_that_it_carries_are_listed_with_a_licence_and_a_text(deb:
     assert named == {name.replace("-", "_").replace(".", "_") for name in carried} - {"assay"}
     for text in re.findall(r"(?m)^    (?!sha256:)(\S+)$", listed):
         assert (site / text).is_file()
+
+
+def test_the_same_wheels_give_the_same_package(deb: Path, tmp_path: Path) -> None:
+    again = script("deb", "--no-prepare", "--quick", "--wheels", dependencies(), "--outdir", tmp_path)
+
+    assert Path(again).read_bytes() == deb.read_bytes()
+
+
+def test_a_build_of_ones_own_is_newer_than_the_one_it_replaces(deb: Path, newer: Path) -> None:
+    versions = field(newer, "Version"), "gt", field(deb, "Version")
+
+    assert field(newer, "Version") == f"{__version__}-1+newer"
+    assert subprocess.run(["dpkg", "--compare-versions", *versions], check=False).returncode == 0
