@@ -116,6 +116,18 @@ def test_reloading_takes_new_settings_for_new_connections_and_finishes_old_ones(
         wait_until(lambda: daemon.lines("worker finished", f"pid={first}"), "the old worker's end")
 
 
+def test_a_reload_that_misses_an_expectation_keeps_everything(tmp_path: Path) -> None:
+    with ZoneDaemon(tmp_path / "d") as daemon:
+        daemon.connect().close()
+        missed = '[[expect]]\ndmarc = "fail"\nrequested = "reject"\ndisposition = "none"\nrule = "dmarc-fail"\n'
+        (tmp_path / "d" / "policies" / "bank.example.toml").write_text(f"[spf]\non_fail = 'reject'\n{missed}")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output("reload refused")
+        assert daemon.lines("reload refused, the old configuration stays", "bank.example.toml", "expect")
+        assert not daemon.lines("event=changed")
+        assert not daemon.lines("event=reloaded")
+
+
 def test_a_reload_says_key_by_key_what_changed(tmp_path: Path) -> None:
     with ZoneDaemon(tmp_path / "d") as daemon:
         daemon.connect().close()
