@@ -196,7 +196,7 @@ class Inspection:
         trusted_gids: whose write permission is none.
         mail_user: the account that Postfix's smtpd runs as; None if it does not exist.
         daemon_user: the account that assay runs as; None if it is not known.
-        walks: by path as it stands in a configuration: the sockets of milters as an MTA sees them.
+        walks: to the sockets of milters, by the path and by the chroot that the walk did not leave.
         files: of the configuration and the policies.
         held: mail that we had put on hold.
         programs: which program listens at a port (``:8891``) or a path.
@@ -217,9 +217,14 @@ class Inspection:
     trusted_gids: frozenset[int] = frozenset({0})
     mail_user: Account | None = None
     daemon_user: Account | None = None
-    walks: Mapping[str, Walk] = field(default_factory=dict)
+    walks: Mapping[tuple[str, str], Walk] = field(default_factory=dict)
     files: tuple[Walk, ...] = ()
     held: tuple[Held, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     signers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
+
+    def real(self, path: str, chroot: str = "") -> str:
+        """Return a path without links, as far as it was walked."""
+        walked = self.walks.get((path, chroot))
+        return path if walked is None else walked.real

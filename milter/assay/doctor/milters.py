@@ -1,7 +1,7 @@
 """The milters of a list: which one is assay, and which are others that we know. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,15 +65,17 @@ class Listed:
 
     Attributes:
         spelled: the socket as it is written there.
-        path: of a unix socket, where the MTA looks for it; empty for others.
-        written: the path as it is written.
+        path: of a unix socket, where the MTA looks for it, seen from outside of any chroot; empty for others.
+        chroot: the directory that links in the path do not lead out of, for an MTA that runs in a chroot.
+        otherwise: where it would look if it were the other way round: without that chroot, or with one.
         settings: for this milter: connect_timeout, command_timeout, content_timeout, default_action, protocol.
         own: names of the settings that stand beside the socket, rather than holding for all milters.
     """
 
     spelled: str
     path: str = ""
-    written: str = ""
+    chroot: str = ""
+    otherwise: str = ""
     settings: Mapping[str, str]
     own: frozenset[str] = frozenset()
 
@@ -90,16 +92,16 @@ def right_spelling(spelled: str) -> str:
     return f"inet:{rest if kind == 'inet6' else spelled}"
 
 
-def is_at(listed: Listed, socket: SocketAddress, real: Mapping[str, str]) -> bool:
+def is_at(listed: Listed, socket: SocketAddress, real: Callable[[str, str], str]) -> bool:
     """Whether a listed milter is the one at this socket.
 
     Args:
         listed: as an MTA lists it.
         socket: where a daemon listens.
-        real: paths to the same without links.
+        real: gives for a path, and the chroot in which it is followed, the same without links.
     """
     if socket.family is SocketFamily.UNIX:
-        return bool(listed.path) and real.get(listed.path, listed.path) == real.get(socket.path, socket.path)
+        return bool(listed.path) and real(listed.path, listed.chroot) == real(socket.path, "")
     match = _INET.fullmatch(listed.spelled)
     if match is None or match[3] != str(socket.port):
         return False

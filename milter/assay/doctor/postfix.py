@@ -37,7 +37,6 @@ class Service:
     Attributes:
         name: its first column; of an inet service ``port`` or ``host:port``.
         kind: ``inet``, ``unix``, ``pass`` ...
-        unprivileged: runs as the mail owner.
         chroot: sees the queue directory as the root directory.
         limit: processes, None for default_process_limit.
         overrides: what ``-o`` sets, with names of parameters expanded.
@@ -45,7 +44,6 @@ class Service:
 
     name: str
     kind: str
-    unprivileged: bool
     chroot: bool
     limit: int | None
     command: str
@@ -157,15 +155,19 @@ class Postfix:
         for inside, plain in _LIST.findall(text):
             spelled, *settings = re.split(r"\s*,\s*", inside.strip()) if inside else [plain]
             own = dict(part.split("=", 1) for part in settings if "=" in part)
-            path = ""
+            path = chroot = otherwise = ""
             kind, _, rest = spelled.partition(":")
             if kind in {"unix", "local"} and rest:
-                inside_queue = not rest.startswith("/") or (service is not None and service.chroot)
-                path = f"{queue}/{rest.lstrip('/')}" if inside_queue else rest
+                # without a slash in front it starts in the queue directory, which is where every service runs
+                below, outside = f"{queue}/{rest.lstrip('/')}", rest if rest.startswith("/") else f"{queue}/{rest}"
+                jailed = service is not None and service.chroot
+                path, otherwise = (below, outside) if jailed else (outside, below)
+                chroot = queue if jailed else ""
             yield Listed(
                 spelled=spelled,
                 path=path,
-                written=rest if path else "",
+                chroot=chroot,
+                otherwise=otherwise,
                 settings={**common, **{key.strip(): value.strip() for key, value in own.items()}},
                 own=frozenset(key.strip() for key in own),
             )
@@ -200,11 +202,10 @@ def parse_services(master: str, overrides: str, *, chroot: bool) -> tuple[Servic
 
 def _services(lines: Sequence[str], options: Mapping[str, Mapping[str, str]], *, chroot: bool) -> Iterator[Service]:
     for line in lines:
-        name, kind, _private, unprivileged, jailed, _wakeup, limit, command = line.split(None, _COLUMNS)[:_COLUMNS]
+        name, kind, _private, _unprivileged, jailed, _wakeup, limit, command = line.split(None, _COLUMNS)[:_COLUMNS]
         yield Service(
             name=name,
             kind=kind,
-            unprivileged=unprivileged != "n",
             chroot=jailed == "y" or (jailed == "-" and chroot),
             limit=None if limit == "-" else _number(limit),
             command=command,

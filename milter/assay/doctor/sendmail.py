@@ -132,7 +132,7 @@ def _filter(name: str, text: str) -> Filter:
     kind, _, rest = socket.partition(":")
     times = dict(part.split(":", 1) for part in equates.get("T", "").split(";") if ":" in part)
     path = rest if kind in {"unix", "local"} else socket if socket.startswith("/") else ""
-    listed = Listed(spelled=_as_postfix(socket), path=path, written=path, settings={})
+    listed = Listed(spelled=_as_postfix(socket), path=path, settings={})
     return Filter(name=name, flag=equates.get("F", ""), times={**_DEFAULT_TIMES, **times}, listed=listed)
 
 

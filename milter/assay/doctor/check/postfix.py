@@ -183,8 +183,7 @@ def _spelling(postfix: Postfix, service: Service) -> Iterator[Finding]:
 
 def _ours(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> list[int]:
     """Say at which places of a list assay stands."""
-    real = {path: walk.real for path, walk in inspection.walks.items()}
-    return [index for index, each in enumerate(milters) if is_at(each, config.socket, real)]
+    return [index for index, each in enumerate(milters) if is_at(each, config.socket, inspection.real)]
 
 
 def _without(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> str:
@@ -209,7 +208,7 @@ def _public(inspection: Inspection, config: Config, postfix: Postfix, service: S
             )
     if not ours:
         if not any(right_spelling(each.spelled) for each in milters):
-            yield _not_there(config, postfix, service, milters)
+            yield _not_there(inspection, config, postfix, service)
         return
     if maps := postfix.value("smtpd_milter_maps", service):
         yield MAPS.found(
@@ -235,24 +234,28 @@ def _public(inspection: Inspection, config: Config, postfix: Postfix, service: S
     yield from _settings(config, postfix, service, milters[ours[0]])
 
 
-def _not_there(config: Config, postfix: Postfix, service: Service, milters: tuple[Listed, ...]) -> Finding:
+def _not_there(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Finding:
     """Say why assay is not in the list: its path leads elsewhere, or it is not there at all."""
     place = postfix.place("smtpd_milters", service)
+    milters = postfix.milters(service)
     queue = postfix.value("queue_directory")
-    for each in milters:
-        if config.socket.family is not SocketFamily.UNIX or not each.written:
+    own = inspection.real(config.socket.path)
+    for each in milters if config.socket.family is SocketFamily.UNIX else ():
+        if own not in {inspection.real(each.path), inspection.real(each.otherwise)}:
             continue
-        if service.chroot and each.written == config.socket.path:
-            return OUTSIDE_CHROOT.found(
-                f"{place} says {each.spelled}, and {service.label} runs in a chroot: it looks for {each.path}",
-                f'in {config.source}: socket = "unix:{queue}/assay/assay.sock", in Postfix: '
-                + postfix.command("smtpd_milters", "unix:assay/assay.sock", service),
-            )
-        if not service.chroot and config.socket.path == f"{queue}/{each.written.lstrip('/')}":
+        relative = own.removeprefix(f"{queue}/")
+        if not service.chroot:
             return PATH_FOR_CHROOT.found(
                 f"{place} says {each.spelled}, and {service.label} runs without a chroot",
-                postfix.command("smtpd_milters", f"unix:{each.written.lstrip('/')}", service),
+                postfix.command("smtpd_milters", f"unix:{relative}", service),
             )
+        move = "" if relative != own else f'in {config.source}: socket = "unix:{queue}/assay/assay.sock", in Postfix: '
+        right = "unix:assay/assay.sock" if move else f"unix:{relative}"
+        return OUTSIDE_CHROOT.found(
+            f"{place} says {each.spelled}, and {service.label} runs in a chroot: it looks for"
+            f" {inspection.real(each.path, each.chroot)}",
+            move + postfix.command("smtpd_milters", right, service),
+        )
     names = ", ".join([_spelled(config, postfix), *(each.spelled for each in milters)])
     if "no_milters" in postfix.value("receive_override_options", service):
         name = "receive_override_options"

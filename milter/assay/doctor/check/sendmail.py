@@ -38,8 +38,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         yield STALE.found(
             f"{sendmail.path} is newer than its sendmail.cf", "make -C /etc/mail && systemctl restart sendmail"
         )
-    real = {path: walk.real for path, walk in inspection.walks.items()}
-    ours = [index for index, each in enumerate(sendmail.filters) if is_at(each.listed, config.socket, real)]
+    ours = [index for index, each in enumerate(sendmail.filters) if is_at(each.listed, config.socket, inspection.real)]
     if not ours:
         yield chain.NOT_LISTED.found(
             f"{sendmail.path} has no milter at {config.socket.libmilter}", f"add {_line(config)} and {_REBUILD}"

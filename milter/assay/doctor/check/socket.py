@@ -102,25 +102,26 @@ def _nobody(inspection: Inspection, config: Config, view: SocketView) -> Finding
 
 
 def _denied(inspection: Inspection, postfix: Postfix, user: Account, config: Config, walk: Walk) -> Iterator[Finding]:
-    real = {path: each.real for path, each in inspection.walks.items()}
     queue = postfix.value("queue_directory")
+    closed: dict[Step, list[str]] = {}
     for service in postfix.receivers:
-        if not any(is_at(each, config.socket, real) for each in postfix.milters(service)):
-            continue
-        step = _closed(walk, user, queue, service)
+        listed = any(is_at(each, config.socket, inspection.real) for each in postfix.milters(service))
+        step = _closed(walk, user, queue, service) if listed else None
         if step is not None:
-            yield DENIED.found(
-                f"{step.path} (mode {step.mode:04o}, owner {step.uid}, group {step.gid}) does not let {user.name} in,"
-                f" as which Postfix runs {service.label}",
-                _way_in(inspection, step, user, config),
-            )
-            return
+            closed.setdefault(step, []).append(service.label)
+    for step, labels in closed.items():
+        yield DENIED.found(
+            f"{step.path} (mode {step.mode:04o}, owner {step.uid}, group {step.gid}) does not let {user.name} in,"
+            f" as which Postfix runs {', '.join(labels)}",
+            _way_in(inspection, step, user, config),
+        )
 
 
 def _closed(walk: Walk, user: Account, queue: str, service: Service) -> Step | None:
-    """Return the first step that a service may not take; what is outside of its chroot does not matter to it."""
-    if not service.unprivileged:
-        return None
+    """Return the first step that a service may not take; what is outside of its chroot does not matter to it.
+
+    Every smtpd runs as the mail owner: one that master.cf makes privileged ends at once.
+    """
     for step in walk.steps:
         outside = service.chroot and not f"{step.path}/".startswith(f"{queue}/")
         if not outside and not permits(step, user, _PASS if step.directory else _WRITE):

@@ -14,6 +14,7 @@ from assay.doctor.inspection import Account, Contact, Inspection, Unread, Walk
 from assay.doctor.look import listeners, machine, postfix, resolver, sendmail, signers, socket, unit
 from assay.doctor.look.paths import account, group_ids, walk
 from assay.doctor.look.places import AS_ROOT, Places, UnreadError
+from assay.doctor.milters import Listed
 from assay.doctor.postfix import Postfix, PostfixFault
 from assay.doctor.unit import Unit, truth, words
 from assay.errors import ConfigurationError, Problem
@@ -79,7 +80,7 @@ class Looker:
             socket=view,
             resolvers=tuple(resolver.look(each, config.dns.timeout) for each in nameservers),
             files=tuple(self._file(path) for path in _files(config)),
-            walks={path: self._walk(self.places, path) for path in _sockets(config, inspection)},
+            walks={each: self._walk(self.places, *each) for each in _sockets(config, inspection)},
         )
 
     def _config(self, path: Path | None) -> tuple[Config | None, tuple[Problem, ...]]:
@@ -127,26 +128,29 @@ class Looker:
             return self._walk(self.places, f"/{path.relative_to(self.places.root)}")
         return self._walk(Places(), str(path))
 
-    def _walk(self, places: Places, path: str) -> Walk:
-        walked = walk(places, path)
+    def _walk(self, places: Places, path: str, chroot: str = "") -> Walk:
+        walked = walk(places, path, chroot)
         if walked.denied:
             self._note(walked.denied, "permission denied")
         return walked
 
 
-def _sockets(config: Config, inspection: Inspection) -> Iterable[str]:
-    """Name every unix socket that an MTA looks for, and our own."""
+def _sockets(config: Config, inspection: Inspection) -> Iterable[tuple[str, str]]:
+    """Name every unix socket that an MTA looks for, or would without or with a chroot, and our own."""
     if config.socket.family is SocketFamily.UNIX:
-        yield config.socket.path
-    if inspection.postfix is not None:
-        yield from _postfix_sockets(inspection.postfix)
+        yield config.socket.path, ""
+    for each in _listed(inspection):
+        if each.path:
+            yield from ((each.path, each.chroot), (each.path, ""), (each.otherwise or each.path, ""))
+
+
+def _listed(inspection: Inspection) -> Iterable[Listed]:
+    found = inspection.postfix
+    if found is not None:
+        for milters in (*map(found.milters, found.receivers), found.non_smtpd_milters):
+            yield from milters
     if inspection.sendmail is not None:
-        yield from (each.listed.path for each in inspection.sendmail.filters if each.listed.path)
-
-
-def _postfix_sockets(found: Postfix) -> Iterable[str]:
-    lists = [found.milters(service) for service in found.receivers]
-    yield from (each.path for milters in (*lists, found.non_smtpd_milters) for each in milters if each.path)
+        yield from (each.listed for each in inspection.sendmail.filters)
 
 
 def _files(config: Config) -> Iterable[Path]:

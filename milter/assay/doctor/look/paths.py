@@ -15,8 +15,15 @@ _PASSWD_FIELDS: Final = 7
 _GROUP_FIELDS: Final = 4
 
 
-def walk(places: Places, path: str) -> Walk:
-    """Follow an absolute path from the root directory of the machine, and note what every step asks for."""
+def walk(places: Places, path: str, chroot: str = "") -> Walk:
+    """Follow an absolute path from the root directory of the machine, and note what every step asks for.
+
+    Args:
+        places: what the machine is.
+        path: seen from outside of the chroot.
+        chroot: a directory above it, which links below it do not lead out of; empty for none.
+    """
+    jail = PurePosixPath(chroot or "/")
     todo = list(reversed(PurePosixPath(path).parts[1:]))
     current = PurePosixPath("/")
     steps = [_step(places, current)]
@@ -24,7 +31,7 @@ def walk(places: Places, path: str) -> Walk:
     while todo:
         part = todo.pop()
         if part == "..":
-            current = current.parent
+            current = current if current == jail else current.parent
             continue
         child = current / part
         try:
@@ -32,7 +39,7 @@ def walk(places: Places, path: str) -> Walk:
             if stat.S_ISLNK(status.st_mode) and links < _MAX_LINKS:
                 links += 1
                 target = PurePosixPath(places.under(child).readlink())
-                current = PurePosixPath("/") if target.is_absolute() else current
+                current = _start(child, jail) if target.is_absolute() else current
                 todo += reversed(target.parts[1:] if target.is_absolute() else target.parts)
                 continue
             steps.append(_step(places, child))
@@ -48,6 +55,11 @@ def walk(places: Places, path: str) -> Walk:
             )
         current = child
     return Walk(path=path, real=str(current), steps=tuple(steps))
+
+
+def _start(link: PurePosixPath, jail: PurePosixPath) -> PurePosixPath:
+    """Return where an absolute link starts: below the chroot it is the chroot, on the way there the machine's root."""
+    return jail if link.is_relative_to(jail) else PurePosixPath("/")
 
 
 def _step(places: Places, path: PurePosixPath) -> Step:
