@@ -273,7 +273,7 @@ def test_a_large_body_is_never_kept(tmp_path: Path) -> None:
     with ZoneDaemon(tmp_path / "d") as daemon, daemon.session() as client:
         for _ in range(3):
             send(client, letter(b"a@good.example", (b"DKIM-Signature", signature)), body=chunk)
-        (pid,) = _workers(daemon)
+        (pid,) = wait_until(lambda: _workers(daemon), "a worker")
         before = _peak(pid)
         client.mail(b"<bounce@good.example>")
         client.rcpt(b"<user@receiver.example>")

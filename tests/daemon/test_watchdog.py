@@ -1,5 +1,6 @@
 """The watchdog of systemd is fed while messages get their verdicts, and only then."""
 
+import errno
 import os
 import re
 import signal
@@ -15,7 +16,8 @@ from assay.config.socket import SocketAddress
 from assay.daemon.listener import ListenError, address_of
 from assay.daemon.notify import Notifier
 from assay.daemon.probe import check_reachable
-from assay.daemon.watchdog import Watchdog
+from assay.daemon.setup import load_setup
+from assay.daemon.watchdog import RETRY, Watchdog
 from support.conversation import ZoneDaemon, send, stamped
 from support.process import leave_descriptors, wait_until
 from support.service_manager import NotifySocket
@@ -149,6 +151,21 @@ def test_a_stop_waits_for_no_probe(tmp_path: Path) -> None:
         os.kill(worker, signal.SIGSTOP)
         watched.daemon.wait_for(lambda: len(children(watched.daemon.pid)) == 2, "a probe that hangs")
         assert watched.daemon.stop() == 0
+
+
+def test_a_system_without_processes_is_asked_again_soon(
+    tmp_path: Path, unix_socket: SocketAddress, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", fork)
+    (tmp_path / "d").mkdir()
+    with Notifier(str(tmp_path / "n")) as notifier:
+        watchdog = Watchdog(notifier, 60)
+        assert watchdog.tend(load_setup(ZoneDaemon(tmp_path / "d").config), unix_socket, lambda: None)
+        assert 0 < watchdog.patience() <= RETRY
+    assert "no process is left for a probe" in "".join(capfd.readouterr())
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
 from assay.config.model import ConfigFile
@@ -137,11 +136,9 @@ def _text(key: str, value: object) -> str:
             return str(value.value)
         case SocketAddress():
             return value.libmilter
-        case Path() | str() | int() | float():
-            return str(value)
         case tuple():
             return ", ".join(map(str, value))
         case frozenset():
             return ", ".join(sorted(map(str, value)))
         case _:
-            return repr(value)
+            return str(value)
