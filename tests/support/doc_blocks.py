@@ -21,7 +21,8 @@ FOR_DEVELOPERS: Final = {
 
 KINDS: Final = {
     "toml assay.toml": "lines for /etc/assay/assay.toml: the loader takes them",
-    r"toml policies/\S+\.toml": "a policy file: it loads beside the shipped one, and its expectations come true",
+    r"toml policies/\S+\.toml": "a policy file, or lines for default.toml: it loads, and its expectations come true",
+    r"toml policies/\S+\.toml wrong": "the same, but an expectation does not come true, as the page explains",
     "text main.cf": "lines for /etc/postfix/main.cf: set in a real Postfix, which runs with them without a warning",
     "text opendkim.conf": "lines for /etc/opendkim.conf: opendkim itself takes them",
     "text sendmail.mc": "lines for /etc/mail/sendmail.mc: m4 makes a sendmail.cf with them",
@@ -31,6 +32,7 @@ KINDS: Final = {
     "text header": "an Authentication-Results field: the message that came before it in the page got it",
     "console( exit=[0-9]+)?": "commands that are run as they stand, and what they print",
     "console standin( exit=[0-9]+)?": "the same, but systemctl and journalctl are not the machine's own",
+    "shell-session sendmail": "commands that are run with a real Sendmail, in a root of its own",
     "sh": "commands that cannot be run in a test: their syntax, and that every script they name is there",
 }
 """Info string (a regular expression) to what is done with such a block."""

@@ -101,10 +101,10 @@ class Machine:
 
     def __enter__(self) -> Self:
         self.service.start()
+        for command in self._before:
+            self._run(self.here(command))
         self.postfix.start()
         self.other.start()
-        for command in self._before:
-            self._run(command)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
@@ -324,11 +324,11 @@ def with_keys(text: str, values: Mapping[str, object]) -> str:
 
 
 def policy_file(path: Path, text: str) -> str:
-    """Return a policy file as it is after somebody put lines in: a new file has them alone.
+    """Return a policy file as it is after somebody did what a page says: that of a domain is shown whole.
 
-    In a file that is there the keys get other values, and an expectation takes the place of that for the same message.
+    In default.toml the keys get other values, and an expectation takes the place of that for the same message.
     """
-    if not path.exists():
+    if path.name != "default.toml":
         return text
     values = tomllib.loads(text)
     expected = values.pop("expect", [])

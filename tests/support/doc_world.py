@@ -118,6 +118,9 @@ _BEFORE: Final = {
 }
 _POLICY_SERVICE: Final = "check_policy_service unix:private/policyd-spf"
 _SET_UP: Final = {
+    "docs/guides/enforce.md": (
+        "postconf -e 'smtpd_milters = inet:127.0.0.1:8894' milter_protocol=6 milter_default_action=tempfail",
+    ),
     "docs/guides/moving.md": (
         "postconf -M 'policyd-spf/unix=policyd-spf unix - n n - 0 spawn user=policyd-spf argv=/usr/bin/policyd-spf'",
         "postconf -e 'smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893' policyd-spf_time_limit=3600",
