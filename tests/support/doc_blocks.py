@@ -28,6 +28,7 @@ KINDS: Final = {
     "text sendmail.mc": "lines for /etc/mail/sendmail.mc: m4 makes a sendmail.cf with them",
     "yaml prometheus.yml": "lines for the configuration of Prometheus: promtool takes them",
     r"ini /etc/systemd/system/\S+": "a file of systemd: systemd-analyze takes it",
+    "text status": "the line of systemctl status: the daemon says it in these words",
     "text log": "lines of the log: every key is one that is explained",
     "text header": "an Authentication-Results field: the message that came before it in the page got it",
     "console( exit=[0-9]+)?": "commands that are run as they stand, and what they print",
@@ -106,6 +107,12 @@ def _fenced(page: str) -> Iterator[Block]:
 def all_blocks(*kinds: str) -> list[Block]:
     """Every block of these kinds in every page; of all kinds where none is named."""
     return [block for page in pages() for block in blocks(page) if not kinds or block.is_a(*kinds)]
+
+
+def prose(page: str) -> str:
+    """A page without its fenced blocks."""
+    text = (ROOT / page).read_text("utf-8")
+    return re.sub(r"(?ms)^ *```.*?^ *```$", "", text)
 
 
 @dataclass(frozen=True, slots=True)

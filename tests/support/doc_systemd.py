@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 OTHERS: Final = {"postfix", "sendmail", "opendkim", "opendmarc", "pyspf-milter"}
 """Services of Debian's packages that a guide may name."""
 
-_VERBS: Final = {
+VERBS: Final = {
     *("daemon-reload", "disable", "enable", "is-active", "reload", "restart", "start", "status", "stop"),
 }
 
@@ -77,7 +77,7 @@ class Service:
         """
         verb, *units = [word for word in shlex.split(line)[1:] if word != "--now"]
         now = "--now" in line or verb not in {"enable", "disable"}
-        assert verb in _VERBS, f"systemctl {verb}"
+        assert verb in VERBS, f"systemctl {verb}"
         assert bool(units) == (verb != "daemon-reload"), line
         for unit in units:
             name = unit.removesuffix(".service")
