@@ -168,6 +168,18 @@ def test_a_worker_that_drains_is_told_from_those_that_serve(tmp_path: Path) -> N
         assert value(daemon.samples(), "assay_worker_ends_total", how="finished") == 1
 
 
+def test_a_worker_that_dies_before_it_has_finished_is_not_taken_for_one_that_has(tmp_path: Path) -> None:
+    with Watched(tmp_path / "d", workers=1) as daemon, daemon.session():
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output("event=reloaded")
+        os.kill(daemon.pids()[0], signal.SIGKILL)
+        daemon.await_value(1, "assay_worker_ends_total", how="died")
+        [line] = daemon.lines("worker died", "exit=-9", "level=error")
+        assert "restart_in" not in line
+        assert value(daemon.samples(), "assay_workers", state="draining") == 0
+        assert len(daemon.pids()) == 2
+
+
 def test_an_mta_that_cannot_do_what_is_needed_counts_as_refused(tmp_path: Path) -> None:
     with Watched(tmp_path / "d", workers=1) as daemon:
         with daemon.connect() as client:
@@ -231,6 +243,17 @@ def _sockets(pid: int) -> set[str]:
     """The inodes of the sockets of a process."""
     links = (str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir())
     return {link[8:-1] for link in links if link.startswith("socket:[")}
+
+
+def test_it_listens_on_the_loopback_of_ipv6_too(tmp_path: Path) -> None:
+    with Watched(tmp_path / "d", workers=1) as daemon:
+        daemon.samples()
+        daemon.write_config(f'[metrics]\naddress = "[::1]:{daemon.port}"')
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output(f"http://[::1]:{daemon.port}/metrics")
+        with socket.create_connection(("::1", daemon.port)) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
 
 
 def test_a_dead_endpoint_is_replaced_and_no_mail_notices(tmp_path: Path) -> None:

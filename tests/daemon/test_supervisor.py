@@ -199,3 +199,16 @@ def test_run_with_closed_standard_descriptors_logs_to_nobody_and_serves(tmp_path
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_where_no_process_is_left_for_the_metrics_they_come_back_later(tmp_path: Path) -> None:
+    port = free_port()
+    with SupervisorAlone(tmp_path, f'metrics.address = "127.0.0.1:{port}"') as alone:
+        alone.wait_for_output("metrics are shown")
+        [found] = re.findall(r'"metrics are shown".* pid=(\d+)', alone.output())
+        alone.trouble("fork")
+        os.kill(int(found), signal.SIGKILL)
+        alone.wait_for_output("no process or descriptor is left for the metrics")
+        alone.trouble()
+        alone.wait_for(lambda: alone.output().count("metrics are shown") == 2, "the metrics")
+        assert len(alone.workers()) == 1

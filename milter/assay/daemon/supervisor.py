@@ -303,11 +303,12 @@ class Supervisor:
                 continue
             worker.control.close()
             self.table.give_back(worker.counters)
-            self._counts.worker_ended(WorkerEnd.FINISHED if worker.draining else WorkerEnd.DIED)
-            if worker.draining:
+            finished = worker.draining and status == 0
+            self._counts.worker_ended(WorkerEnd.FINISHED if finished else WorkerEnd.DIED)
+            if finished:
                 log.info("worker finished", pid=pid)
                 continue
-            delay = self._back_off(lived=time.monotonic() - worker.started)
+            delay = None if worker.draining else self._back_off(lived=time.monotonic() - worker.started)
             log.error("worker died", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=delay)
 
     def _back_off(self, *, lived: float) -> float:
