@@ -11,15 +11,14 @@ from typing import NoReturn
 import pytest
 
 from assay.config.socket import SocketAddress, SocketFamily
-from assay.dns.nameservers import NameserverError
 from assay.doctor.inspection import Contact, Library, Outcome, Unread
-from assay.doctor.look import everything, listeners, machine, paths, places, postfix, resolver, signers, unit
+from assay.doctor.look import listeners, machine, paths, places, postfix, resolver, signers, unit
 from assay.doctor.look import socket as socket_look
 from assay.doctor.look.places import Places, UnreadError
 from assay.doctor.postfix import Postfix
+from assay.doctor.unit import State
 from support.dnsserver import DnsServer, Exchange, Reply, dead, first_then, plain
-from support.doctor_world import ZONE, Machine, authentic
-from support.doctor_world import machine as good_machine
+from support.doctor_world import ZONE, authentic
 from support.ports import free_port
 
 
@@ -271,9 +270,21 @@ class TestUnit:
         assert found is not None
         assert dict(found.shipped) == {"ProtectSystem": "full"}
 
-    @pytest.mark.parametrize(("said", "outdated"), [("yes\n", "True"), ("no\n", "False")])
-    def test_systemd_says_whether_it_has_the_newest_text(
-        self, said: str, outdated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("said", "state"),
+        [
+            (
+                "NeedDaemonReload=yes\nActiveState=active\nStateChangeTimestamp=@1700000000\n",
+                State(outdated=True, failed=False, since=1_700_000_000),
+            ),
+            (
+                "NeedDaemonReload=no\nActiveState=failed\nStateChangeTimestamp=\n",
+                State(outdated=False, failed=True, since=None),
+            ),
+        ],
+    )
+    def test_systemd_says_how_the_service_is(
+        self, said: str, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "etc/systemd/system").mkdir(parents=True)
         (tmp_path / "etc/systemd/system/assay.service").write_text("")
@@ -282,7 +293,7 @@ class TestUnit:
 
         found = unit.look(Places(root=tmp_path))
         assert found is not None
-        assert str(found.outdated) == outdated
+        assert found.state == state
 
     def test_where_systemd_cannot_be_asked_nothing_is_said(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -294,7 +305,7 @@ class TestUnit:
 
         found = unit.look(Places(root=tmp_path))
         assert found is not None
-        assert found.outdated is None
+        assert found.state is None
 
 
 class TestMachine:
@@ -340,58 +351,3 @@ class TestListeners:
     def test_without_proc_nothing_is_known(self, tmp_path: Path) -> None:
         (tmp_path / "1").mkdir()
         assert listeners.look(tmp_path) == {}
-
-
-class TestEverything:
-    def look(self, made: Machine) -> everything.Looker:
-        return everything.Looker(Places(root=made.root))
-
-    def test_name_servers_that_cannot_be_read_are_said_to_be(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def unreadable(_: Path) -> NoReturn:
-            raise NameserverError("/etc/resolv.conf: cannot be read")
-
-        monkeypatch.setattr(everything, "system_nameservers", unreadable)
-        with good_machine(lambda made: made.main.clear()) as made:
-            made.config.write_text('socket = "unix:/var/spool/postfix/assay/assay.sock"\n')
-            inspection = self.look(made).inspect(None)
-        assert inspection.resolvers == ()
-        assert [each.what for each in inspection.unread] == ["/etc/resolv.conf"]
-
-    def test_without_a_configuration_the_rest_is_read(self, tmp_path: Path) -> None:
-        inspection = everything.Looker(Places(root=tmp_path)).inspect(None)
-        assert inspection.config is None
-        assert str(tmp_path / "etc/assay/assay.toml") in str(inspection.problems[0])
-        assert inspection.machine.python
-
-    def test_what_we_may_not_see_is_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = os.lstat
-        with good_machine(lambda made: made.main.clear()) as made:
-            monkeypatch.setattr("assay.doctor.look.socket.MilterClient.connect_to", denied)
-            monkeypatch.setattr(
-                os, "lstat", lambda path, **_: denied() if str(path).endswith("policies") else real(path)
-            )
-            inspection = self.look(made).inspect(None)
-        assert [(each.what, each.why) for each in inspection.unread] == [
-            ("unix:/var/spool/postfix/assay/assay.sock", "Permission denied"),
-            ("/etc/assay/policies", "permission denied"),
-        ]
-
-    def test_a_configuration_outside_of_the_copy_is_walked_to_where_it_is(self, tmp_path: Path) -> None:
-        with good_machine(lambda made: made.main.clear()) as made:
-            other = tmp_path / "assay.toml"
-            other.write_text(made.config.read_text())
-            (tmp_path / "policies").mkdir()
-            (tmp_path / "policies/default.toml").write_text("")
-            inspection = self.look(made).inspect(other)
-        assert inspection.files[0].real == str(other.resolve())
-
-    @pytest.mark.usefixtures("without_postconf")
-    def test_on_the_machine_itself_the_queue_and_the_programs_are_looked_at(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(postfix, "held", lambda found, name: (found.directory, name))
-        with good_machine() as made:
-            looker = everything.Looker(Places(postfix=made.root / "etc/postfix"))
-            inspection = looker.inspect(made.config)
-        assert inspection.held == (f"{made.root}/etc/postfix", "mx.dest.example")
-        assert inspection.programs

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from assay.doctor.inspection import Contact, Held, Inspection, Library, SocketView, Step, Walk
+from assay.doctor.unit import State
 from support.doctor_changes import Case, both, check, drop_in, main, seen, service, setting, smtp, tables, with_machine
 from support.doctor_world import SOCKET, Machine
 from support.fake_milter import LEADING_SPACE, NO_REPLIES, FakeMilter
@@ -304,6 +305,16 @@ CASES = (
         claim="minutes and seconds",
         change=both(drop_in("TimeoutStopSec=1min 5s"), setting("stop_timeout", "65")),
         says=("is 65s",),
+    ),
+    Case(
+        id="",
+        claim="started after the last change",
+        change=seen(
+            lambda looked: replace(
+                looked,
+                unit=looked.unit and replace(looked.unit, state=State(outdated=False, failed=False, since=2.0**33)),
+            )
+        ),
     ),
     # the machine
     Case(

@@ -1,5 +1,7 @@
 """Every finding about the name servers, the service and the machine, on a machine where it is the only one."""
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -9,9 +11,10 @@ import dns.rrset
 
 from assay.dns.nameservers import parse_nameserver
 from assay.doctor.inspection import Held, Library, Unread
+from assay.doctor.unit import State
 from support.dnsserver import Exchange, Reply, dead, plain, rcode
 from support.doctor_changes import Case, both, drop_in, seen, server, setting, with_machine
-from support.doctor_world import authentic
+from support.doctor_world import Machine, authentic
 
 
 def _invent(exchange: Exchange) -> list[Reply]:
@@ -26,6 +29,11 @@ def _invent(exchange: Exchange) -> list[Reply]:
 def _without_recursion(exchange: Exchange) -> list[Reply]:
     exchange.answer.flags &= ~dns.flags.RA
     return plain(exchange)
+
+
+def stated(state: State) -> Callable[[Machine], object]:
+    """Have systemd say this of the service."""
+    return seen(lambda looked: replace(looked, unit=looked.unit and replace(looked.unit, state=state)))
 
 
 MACHINE_CASES: Final = (
@@ -83,8 +91,22 @@ MACHINE_CASES: Final = (
     Case(
         id="unit-needs-reload",
         claim="systemd runs with an older text of the unit",
-        change=seen(lambda looked: replace(looked, unit=looked.unit and replace(looked.unit, outdated=True))),
+        change=stated(State(outdated=True, failed=False, since=None)),
         remedy=("systemctl daemon-reload",),
+    ),
+    Case(
+        id="unit-failed",
+        claim="systemd gave the service up",
+        change=stated(State(outdated=True, failed=True, since=1)),
+        remedy=("journalctl -u assay",),
+    ),
+    Case(
+        id="configuration-not-in-force",
+        claim="a policy was changed since the last reload",
+        change=stated(State(outdated=False, failed=False, since=1_000_000)),
+        after=lambda made: os.utime(made.path("/etc/assay/policies/default.toml"), (2**32, 2**32)),
+        says=("/etc/assay/policies/default.toml was changed after",),
+        remedy=("systemctl reload assay",),
     ),
     Case(
         id="unit-missing",

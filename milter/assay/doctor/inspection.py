@@ -36,6 +36,7 @@ class Step:
         path: as seen from the machine that is looked at.
         mode: permission bits and no file type.
         acl: it has an access control list, which the mode does not tell.
+        modified: when its content last changed, in seconds since 1970.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Step:
     gid: int
     directory: bool
     acl: bool = False
+    modified: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,21 @@ class UnitFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What systemd says of the service.
+
+    Attributes:
+        outdated: it runs with an older text of the unit than the files have.
+        failed: it ended, and systemd gave up.
+        since: when it was last started or reloaded, in seconds since 1970; None if never.
+    """
+
+    outdated: bool
+    failed: bool
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """A service and what belongs to it.
 
@@ -38,7 +53,7 @@ class Unit:
         settings: of all sections, values of keys that add up joined by blanks.
         enabled: it starts at boot.
         listens: ListenStream of the socket unit, if that is enabled.
-        outdated: systemd runs with an older text of it than the files have; None if systemd cannot be asked.
+        state: None if systemd cannot be asked.
         shipped: the settings of the unit that came with assay.
     """
 
@@ -47,7 +62,7 @@ class Unit:
     settings: Mapping[str, str]
     enabled: bool
     listens: str = ""
-    outdated: bool | None = None
+    state: State | None = None
     shipped: Mapping[str, str]
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from assay.doctor.inspection import Inspection
 from assay.doctor.model import Finding, error, notice, warning
-from assay.doctor.unit import Unit, seconds, truth
+from assay.doctor.unit import State, Unit, seconds, truth
 
 MISSING: Final = notice(
     "unit-missing",
@@ -22,6 +22,17 @@ NEEDS_RELOAD: Final = warning(
     "unit-needs-reload",
     "The unit was changed after systemd read it: the service runs with the old text.",
     "systemctl daemon-reload, then systemctl restart assay.",
+)
+FAILED: Final = error(
+    "unit-failed",
+    "systemd gave the service up. The socket that systemd holds still takes connections, and nobody answers them: the"
+    " MTA waits for its time-out with every message.",
+    "journalctl -u assay says why; then systemctl restart assay.",
+)
+NOT_IN_FORCE: Final = warning(
+    "configuration-not-in-force",
+    "The configuration or a policy file was changed after the daemon read it: what it says is not done yet.",
+    "systemctl reload assay",
 )
 AS_ROOT: Final = error(
     "unit-as-root",
@@ -61,7 +72,19 @@ WATCHDOG: Final = warning(
     "WatchdogSec= of the unit that comes with assay.",
 )
 KINDS: Final = (
-    *(MISSING, NOT_ENABLED, NEEDS_RELOAD, AS_ROOT, SANDBOX, KILL_MODE, STOP_TIMEOUT, NO_RESTART, DESCRIPTORS),
+    *(
+        MISSING,
+        NOT_ENABLED,
+        NEEDS_RELOAD,
+        FAILED,
+        NOT_IN_FORCE,
+        AS_ROOT,
+        SANDBOX,
+        KILL_MODE,
+        STOP_TIMEOUT,
+        NO_RESTART,
+        DESCRIPTORS,
+    ),
     WATCHDOG,
 )
 
@@ -92,15 +115,29 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         return
     if not unit.enabled:
         yield NOT_ENABLED.found(f"{unit.path} is not wanted by any target", "systemctl enable --now assay")
-    if unit.outdated:
-        yield NEEDS_RELOAD.found(
-            f"{unit.path} or a drop-in is newer than what systemd runs",
-            "systemctl daemon-reload && systemctl restart assay",
-        )
+    if unit.state is not None:
+        yield from _state(unit, unit.state, inspection)
     yield from _user(unit)
     yield from _sandbox(unit)
     yield from _life(unit, inspection)
     yield from _descriptors(unit, inspection)
+
+
+def _state(unit: Unit, state: State, inspection: Inspection) -> Iterator[Finding]:
+    if state.failed:
+        yield FAILED.found("assay.service is in the state failed", "journalctl -u assay; systemctl restart assay")
+        return
+    if state.outdated:
+        yield NEEDS_RELOAD.found(
+            f"{unit.path} or a drop-in is newer than what systemd runs",
+            "systemctl daemon-reload && systemctl restart assay",
+        )
+    changed = [walk.steps[-1] for walk in inspection.files if not walk.missing]
+    newest = max(changed, key=lambda step: step.modified, default=None)
+    if newest is not None and state.since is not None and newest.modified > state.since + 1:
+        yield NOT_IN_FORCE.found(
+            f"{newest.path} was changed after assay was started or reloaded", "assay config && systemctl reload assay"
+        )
 
 
 def _user(unit: Unit) -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """All of it: what is read on the machine becomes one Inspection."""
 
+import errno
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from assay.config.load import SYSTEM_FILE, find_configuration, load_all, load_config
 from assay.config.model import Config
@@ -20,6 +22,7 @@ from assay.doctor.unit import Unit, truth, words
 from assay.errors import ConfigurationError, Problem
 
 T = TypeVar("T")
+_DENIED: Final = os.strerror(errno.EACCES)
 
 
 class Looker:
@@ -91,7 +94,10 @@ class Looker:
             path = find_configuration(path)
             return load_all(path)[0], ()
         except ConfigurationError as error:
-            problems = error.problems
+            problems = tuple(each for each in error.problems if not each.text.endswith(_DENIED))
+            for each in error.problems:
+                if each not in problems:
+                    self._note(each.place, "permission denied")
         try:
             return (None if path is None else load_config(path)), problems
         except ConfigurationError:

@@ -72,6 +72,7 @@ def _step(places: Places, path: PurePosixPath) -> Step:
         gid=status.st_gid,
         directory=stat.S_ISDIR(status.st_mode),
         acl=_has_acl(str(where)),
+        modified=status.st_mtime,
     )
 
 

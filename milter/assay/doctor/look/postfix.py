@@ -69,7 +69,11 @@ def held(postfix: Postfix, authserv_id: str) -> tuple[Held, ...]:
     Raises:
         UnreadError: the queue cannot be read, or only the beginning of it was.
     """
-    queue = output_of("the hold queue", ["postqueue", "-c", postfix.directory, "-j"], "postfix start")
+    queue = output_of(
+        "the hold queue",
+        ["postqueue", "-c", postfix.directory, "-j"],
+        f"{AS_ROOT}; if Postfix is stopped: postfix start",
+    )
     entries = [entry for line in queue.splitlines() if (entry := json.loads(line))["queue_name"] == "hold"]
     if not entries:
         return ()

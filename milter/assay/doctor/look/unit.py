@@ -6,7 +6,7 @@ from typing import Final
 
 from assay.config.load import places as configurations
 from assay.doctor.look.places import Places, UnreadError, output_of, text_of
-from assay.doctor.unit import Unit, UnitFile, parse_settings
+from assay.doctor.unit import State, Unit, UnitFile, parse_settings
 
 # systemd.unit(5), the first one wins
 _DIRECTORIES: Final = (
@@ -15,6 +15,8 @@ _DIRECTORIES: Final = (
 )
 SERVICE: Final = "assay.service"
 SOCKET: Final = "assay.socket"
+_PROPERTIES: Final = ("NeedDaemonReload", "ActiveState", "StateChangeTimestamp")
+"""The last one is set by a start and by a reload."""
 
 
 def look(places: Places) -> Unit | None:
@@ -36,7 +38,7 @@ def look(places: Places) -> Unit | None:
         settings=parse_settings([main, *drop_ins]),
         enabled=by_socket or _enabled(places, SERVICE),
         listens=parse_settings(sockets).get("ListenStream", "") if by_socket else "",
-        outdated=_outdated(places),
+        state=_state(places),
         shipped=parse_settings([_shipped() or main]),
     )
 
@@ -74,14 +76,17 @@ def _enabled(places: Places, name: str) -> bool:
     )
 
 
-def _outdated(places: Places) -> bool | None:
+def _state(places: Places) -> State | None:
     if not runs(places):
         return None
+    show = ["systemctl", "show", "--timestamp=unix", f"--property={','.join(_PROPERTIES)}", SERVICE]
     try:
-        said = output_of("the unit", ["systemctl", "show", "--property=NeedDaemonReload", "--value", SERVICE])
+        said = parse_settings([UnitFile(path="", text=output_of("the unit", show))])
     except UnreadError:
         return None
-    return said.strip() == "yes"
+    loaded, state, since = (said.get(each, "") for each in _PROPERTIES)
+    stamp = since.removeprefix("@")
+    return State(outdated=loaded == "yes", failed=state == "failed", since=float(stamp) if stamp.isdecimal() else None)
 
 
 def _shipped() -> UnitFile | None:
