@@ -55,7 +55,7 @@ def daemon(site: tuple[Daemon, Postfix]) -> Iterator[Daemon]:
     """Started, with a log of its own."""
     site[0].log.unlink(missing_ok=True)
     with site[0] as running:
-        running.wait_for(lambda: len(started(running)) == 2, "two workers")
+        running.wait_for(lambda: len(running.workers()) == 2, "two workers")
         yield running
 
 
@@ -93,9 +93,9 @@ def test_restarts_and_reloads_with_a_socket_of_systemd_defer_nothing(activated: 
 def test_the_death_of_a_worker_loses_nothing(daemon: Daemon, postfix: Postfix) -> None:
     with Load(postfix) as load:
         load.wait_for_more(100)
-        os.kill(max(started(daemon), key=descriptors), signal.SIGKILL)
+        os.kill(max(daemon.workers(), key=descriptors), signal.SIGKILL)
         load.wait_for_deferred(1)
-        daemon.wait_for(lambda: len(started(daemon)) == 3, "another worker")
+        daemon.wait_for(lambda: len(daemon.workers()) == 3, "another worker")
         load.wait_for_more(200)
 
     assert daemon.output().count("level=error") == daemon.output().count('"worker died"') == 1
@@ -129,12 +129,6 @@ def each_came_as_often_as_it_was_accepted(load: Load, postfix: Postfix) -> None:
     delivered = load.delivered()
     assert Counter(dict(each.fields)["Subject"] for each in delivered) == accepted
     assert {each.methods()["dmarc"] for each in delivered} == {"pass"}
-
-
-def started(daemon: Daemon) -> list[int]:
-    """The process ids of the workers that serve or did, as the log names them."""
-    words = (line.split() for line in daemon.output().splitlines() if '"worker started"' in line)
-    return [int(word.removeprefix("pid=")) for line in words for word in line if word.startswith("pid=")]
 
 
 def descriptors(pid: int) -> int:

@@ -1,13 +1,15 @@
 """The daemon as an administrator starts it: ``assay run`` with a configuration file, in a process of its own."""
 
+import re
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from support.ports import free_port
-from support.process import Process
+from support.process import Process, lives
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -25,6 +27,9 @@ class Daemon(Process):
         unix: listen on a unix socket instead of a port of loopback.
         workers: how many; a test that names none has one, whatever machine it runs on.
         settings: further lines of the configuration, before the first table.
+        dns: lines of the table ``[dns]`` but for the name servers.
+        env: of the process, beside what it inherits.
+        prefix: a command that starts the daemon.
     """
 
     def __init__(
@@ -36,6 +41,9 @@ class Daemon(Process):
         unix: bool = False,
         workers: int = 1,
         settings: str = "",
+        dns: str = "timeout = 4",
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)
@@ -54,13 +62,13 @@ workers = {workers}
 {settings}
 [dns]
 nameservers = ["{nameserver}"]
-timeout = 4
+{dns}
 """,
             encoding="utf-8",
         )
         self.postfix_socket = f"unix:{path}" if unix else f"inet:127.0.0.1:{port}"
-        command = [sys.executable, "-m", "assay", "run", "--config", str(self.config)]
-        super().__init__(command, log=directory / "assay.log")
+        command = [*prefix, sys.executable, "-m", "assay", "run", "--config", str(self.config)]
+        super().__init__(command, log=directory / "assay.log", env=env)
 
     def start(self) -> Self:
         """Start it and wait until a worker serves."""
@@ -68,6 +76,14 @@ timeout = 4
         super().start()
         self.wait_for(lambda: self.output().count("worker started") > started, "a worker")
         return self
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers that serve or did, as the log names them, the oldest first."""
+        return [int(pid) for pid in re.findall(r'"worker started" pid=(\d+)', self.output())]
+
+    def living(self) -> list[int]:
+        """Those of its workers that are there: a process that ended and was not waited for is not."""
+        return [pid for pid in self.workers() if lives(pid)]
 
     def line(self, *parts: str) -> str:
         """Wait for the log line that holds all these parts, and return it."""

@@ -21,9 +21,11 @@ class Knot:
 
     Attributes:
         port: UDP and TCP, of 127.0.0.1.
+        process: to be stopped, or killed and started again.
     """
 
     port: int
+    process: Process
 
     @property
     def nameserver(self) -> str:
@@ -74,7 +76,7 @@ def knot(directory: Path, zones: Mapping[str, str]) -> Iterator[Knot]:
     with Process([program("knotd"), "-c", str(config)], log=directory / "knotd.log") as process:
         for origin in zones:
             process.wait_for(lambda origin=origin: _answers(port, origin), f"knotd to answer for {origin}")
-        yield Knot(port)
+        yield Knot(port, process)
 
 
 def _config(directory: Path, port: int, zones: Mapping[str, str]) -> Path:

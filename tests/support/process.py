@@ -42,6 +42,15 @@ def leave_descriptors(pid: int, count: int) -> int:
     return before
 
 
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="backslashreplace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
 def program(name: str) -> str:
     """Where a program is that script/test installs; Debian keeps daemons off a user's PATH.
 

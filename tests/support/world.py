@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from support.dnsserver import Behaviour, DnsServer, Exchange, Reply, dead
-from support.knot import knot, txt, zone_text
+from support.knot import Knot, knot, txt, zone_text
 
 OWN: Final = "192.0.2.10"
 """The address that every domain here sends from, but for near.example."""
@@ -59,6 +59,13 @@ def sign(message: bytes, domain: bytes, *, header: bytes = b"relaxed") -> bytes:
     pem = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     signature: bytes = dkim.sign(message, SELECTOR, domain, pem, canonicalize=(header, b"simple"))
     return signature + message
+
+
+@contextmanager
+def bare_dns(directory: Path, *, ttl: int) -> Iterator[Knot]:
+    """Serve the world with nothing in front of it; every record is kept for so many seconds."""
+    with knot(directory, {"example.": zone_text("example", _records(), ttl=ttl)}) as server:
+        yield server
 
 
 @contextmanager
