@@ -62,9 +62,16 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Timeout, SERVFAIL, refused, budget used up: nothing is known; maps to temperror."""
+    """Timeout, SERVFAIL, refused, budget used up: nothing is known; maps to temperror.
+
+    Attributes:
+        why: in words.
+        ours: the failure is on our side and says nothing about who owns the name: no name server of ours answered
+            anything at all, or the system did not let us ask.
+    """
 
     why: str
+    ours: bool = False
 
 
 Answer = Found | Absent | Unavailable

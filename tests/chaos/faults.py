@@ -144,7 +144,8 @@ FAULTS = (
     Fault("resolver-gone", resolver_is_gone, dns_fails=True),
     Fault("worker-killed", worker_is_killed),
     Fault("supervisor-killed", supervisor_is_killed),
-    Fault("descriptors", descriptors_run_out, answers=80),
+    Fault("descriptors", descriptors_run_out, answers=100),
+    Fault("memory", memory_runs_out),
     Fault("clock", clock_jumps),
     Fault("configuration", configuration_is_unreadable, answers=1),
 )

@@ -20,9 +20,9 @@ POSTFIX: Final = {
     # Postfix would let in half as many clients from one address as it lets in at all.
     "smtpd_client_connection_count_limit": "0",
     # Whoever waits for us in vain is told so within seconds, not within 30 (connect, command) and 300 (content).
-    "milter_connect_timeout": "10s",
-    "milter_command_timeout": "10s",
-    "milter_content_timeout": "20s",
+    "milter_connect_timeout": "5s",
+    "milter_command_timeout": "5s",
+    "milter_content_timeout": "10s",
 }
 
 DNS: Final = """\

@@ -44,4 +44,7 @@ def test_a_fault_loses_no_message_and_lets_none_pass(site: Site, fault: Fault, r
             load.wait_for_more(fault.answers)
         healed = time.monotonic()
         wait_until(lambda: load.right_at_once(since=healed), "mail as before")
-    print(balance(load, site.postfix, dns_failed=fault.dns_fails))
+    counted = balance(load, site.postfix, dns_failed=fault.dns_fails)
+    print(counted)
+    if fault.dns_fails:
+        assert counted.deferrals

@@ -27,6 +27,9 @@ class Around:
     def end_of_message(self, _queue_id: str) -> Judgement:
         raise self.fault
 
+    def heed(self, fault: BaseException) -> None:
+        pass
+
     def remember(self, fault: BaseException) -> None:
         self.remembered.append(fault)
 

@@ -21,7 +21,7 @@ from support.dnsserver import DnsServer, Exchange, Reply, dead, first_then, plai
 
 ZONE = 'a.test. 60 TXT "hello"'
 HELLO = Found((b"hello",), 60)
-CLOSED = Unavailable("the DNS client is closed")
+CLOSED = Unavailable("the DNS client is closed", ours=True)
 
 
 def descriptors() -> set[str]:
@@ -111,7 +111,7 @@ def test_a_fault_in_the_engine_makes_its_question_unavailable_and_no_other(serve
     with closing(DnsClient([server.nameserver], random_id=next_id, faults=faults.append)) as client:
         message = client.for_message()
         assert message.resolve(b"a.test", RRType.TXT) == HELLO
-        assert message.resolve(b"b.test", RRType.TXT) == Unavailable("internal fault: ZeroDivisionError()")
+        assert message.resolve(b"b.test", RRType.TXT) == Unavailable("internal fault: ZeroDivisionError()", ours=True)
         assert message.resolve(b"c.test", RRType.TXT) == Absent(nxdomain=True)
     assert [type(fault) for fault in faults] == [ZeroDivisionError]
 
@@ -131,7 +131,9 @@ def test_a_fault_is_survived_without_a_hook_and_with_one_that_fails(server: DnsS
             return next(numbers)()
 
         with closing(DnsClient([server.nameserver], random_id=next_id, **options)) as client:
-            assert client.for_message().resolve(b"b.test", RRType.TXT) == Unavailable("internal fault: ValueError()")
+            assert client.for_message().resolve(b"b.test", RRType.TXT) == Unavailable(
+                "internal fault: ValueError()", ours=True
+            )
             assert client.for_message().resolve(b"b.test", RRType.TXT) == Absent(nxdomain=True)
 
 
@@ -148,7 +150,9 @@ def test_a_fault_of_the_loop_itself_answers_everybody_and_it_goes_on(
 
     monkeypatch.setattr(Engine, "_turn", fail_once)
     with closing(DnsClient([server.nameserver], faults=faults.append)) as client:
-        assert client.for_message().resolve(b"dead.test", RRType.TXT) == Unavailable("internal fault: ValueError()")
+        assert client.for_message().resolve(b"dead.test", RRType.TXT) == Unavailable(
+            "internal fault: ValueError()", ours=True
+        )
         assert client.for_message().resolve(b"a.test", RRType.TXT) == HELLO
     assert [type(fault) for fault in faults] == [ValueError]
 
@@ -202,7 +206,7 @@ def test_no_thread_for_the_engine_is_unavailable_and_leaves_no_descriptor(
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", fail)
             answer = client.for_message().resolve(b"a.test", RRType.TXT)
-        assert answer == Unavailable("the DNS client cannot start: can't start new thread")
+        assert answer == Unavailable("the DNS client cannot start: can't start new thread", ours=True)
         assert descriptors() == before
         assert client.for_message().resolve(b"a.test", RRType.TXT) == HELLO
 
@@ -290,7 +294,7 @@ def test_a_question_that_waits_for_a_socket_is_unavailable_in_time() -> None:
         message = client.for_message()
         message.prefetch(b"a.test", RRType.TXT)
         message.prefetch(b"b.test", RRType.TXT)
-        assert message.resolve(b"b.test", RRType.TXT) == Unavailable("no answer within 0.3 s")
+        assert message.resolve(b"b.test", RRType.TXT) == Unavailable("no answer within 0.3 s", ours=True)
 
 
 def test_a_question_that_waited_for_a_socket_is_repeated_like_any_other() -> None:

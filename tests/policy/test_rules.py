@@ -209,6 +209,21 @@ ROWS = [
         code="451 4.7.1",
     ),
     Row(
+        id="no record could be fetched since our own name servers are gone: defer",
+        section="C.7.1",
+        case=replace(case(dmarc("temperror")), dns_is_gone=True),
+        disposition="tempfail",
+        rule="dmarc-temperror",
+        code="451 4.7.1",
+    ),
+    Row(
+        id="our own name servers are gone and the owner asks for none: deliver",
+        section="C.6.2",
+        case=replace(case(dmarc("temperror", "none")), dns_is_gone=True),
+        disposition="none",
+        rule="dmarc-temperror",
+    ),
+    Row(
         id="an SPF temperror of the author domain is named in the code",
         section="A.4",
         case=case(dmarc("temperror", "reject"), spf_result=spf("temperror")),

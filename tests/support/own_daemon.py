@@ -1,17 +1,20 @@
 """The real daemon on a zone in memory, started as a process: ``python own_daemon.py CONFIG ZONE [NAME ...]``.
 
 It differs from ``assay run`` in where the DNS comes from, and in names that bring trouble on purpose. The DNS fails
-(SERVFAIL) at each NAME of the command line. Three others are always there: looking up ``_dmarc.fault.example`` raises,
+(SERVFAIL) at each NAME of the command line. Four others are always there: looking up ``_dmarc.fault.example`` raises,
 as a fault of ours would; looking up ``_dmarc.slow.example`` takes two seconds; looking up ``_dmarc.deadly.example``
-kills the worker.
+kills the worker; looking up ``_dmarc.memory.example`` finds no memory. Nor is there any to hand over a piece of a body
+that begins with "too much".
 
 A worker that starts while there is a file ``lie`` beside CONFIG exempts everybody from judging.
 """
 
+import functools
 import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import NoReturn
 
 from assay import log
 from assay.answers import Answer, RRType
+from assay.daemon.callbacks import SmtpConnection
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup, load_setup
 from assay.daemon.supervisor import Supervisor
@@ -42,10 +46,21 @@ class TroubledZone:
                 time.sleep(2)
             case b"_dmarc.deadly.example":
                 os._exit(70)
+            case b"_dmarc.memory.example":
+                raise MemoryError
         return self._zone.resolve(name, rrtype)
 
     def prefetch(self, name: bytes, rrtype: RRType) -> None:
         self._zone.prefetch(name, rrtype)
+
+
+def _hand_over(body: Callable[[SmtpConnection, bytes], int]) -> Callable[[SmtpConnection, bytes], int]:
+    def called(self: SmtpConnection, chunk: bytes) -> int:
+        if chunk.startswith(b"too much"):
+            raise MemoryError
+        return body(self, chunk)
+
+    return functools.update_wrapper(called, body)
 
 
 def main(config: str, zone: str, *servfail: str) -> None:
@@ -54,6 +69,7 @@ def main(config: str, zone: str, *servfail: str) -> None:
     broken = {name.encode(): "SERVFAIL" for name in servfail}
     resolver = TroubledZone(Zone.parse(Path(zone).read_text("utf-8"), place=zone, broken=broken))
     log.configure(setup.config.log.format, setup.config.log.level)
+    SmtpConnection.body = _hand_over(SmtpConnection.body)
 
     def serve(setup: Setup, listener: socket.socket, control: socket.socket, counters: Counters) -> NoReturn:
         if path.with_name("lie").exists():

@@ -155,8 +155,9 @@ class SmtpConnection(Milter.Base):  # type: ignore[misc] # pymilter ships no typ
         try:
             queue_id = self._macro("i") or "-"
             answer = self._carry_out(self.session.end_of_message(queue_id))
-        except BaseException:
+        except BaseException as fault:
             log.exception("internal error, message deferred", queue_id=queue_id)
+            self.session.heed(fault)
             self.session.deferred()
             return self._refuse(INTERNAL_ERROR)
         self.session.carried_out()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from assay.answers import Answer, Resolver, RRType
+from assay.answers import Answer, Resolver, RRType, Unavailable
 from assay.clock import Clock
 from assay.facts import Client, Envelope, MessageFacts
 from assay.message.author import Author, parse_author
@@ -159,7 +159,12 @@ def judge(  # noqa: PLR0913 - the last two are of the daemon alone
     dmarc = verify_dmarc(author, spf.result, dkim, traced, settings.dmarc, trace)
     lap(Stage.DMARC)
     results = AuthResults(spf=spf.result, dkim=dkim, arc=arc, dmarc=dmarc)
-    case = Case(results=results, client=facts.client, indirect_signs=indirect_signs(facts.headers))
+    case = Case(
+        results=results,
+        client=facts.client,
+        indirect_signs=indirect_signs(facts.headers),
+        dns_is_gone=any(isinstance(step, Query) and _failed_here(step.answer) for step in trace),
+    )
     decision = decide(case, settings.policies, trace)
     stamp = make_stamp(
         facts,
@@ -227,6 +232,10 @@ def _shadow(
         )
     trace.add(ShadowDone(result, tuple(step for step in steps if not isinstance(step, DmarcDone))))
     return result
+
+
+def _failed_here(answer: Answer) -> bool:
+    return isinstance(answer, Unavailable) and answer.ours
 
 
 class _Traced:

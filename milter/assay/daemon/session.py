@@ -45,6 +45,7 @@ class Context:
         probe: queue id of the watchdog's probes, which are judged as any message but are no mail; empty: there is none.
         shadow: counts, for all sessions of the worker.
         counters: of the worker.
+        out_of_memory: told whenever memory did not suffice for a message.
     """
 
     settings: Settings
@@ -56,6 +57,7 @@ class Context:
     probe: str = ""
     shadow: ShadowTally = field(default_factory=ShadowTally)
     counters: Counters = field(default_factory=Counters)
+    out_of_memory: Callable[[], None] = lambda: None
 
 
 class OutOfOrderError(Exception):
@@ -115,10 +117,16 @@ class Session:
 
     def remember(self, fault: BaseException) -> None:
         """Keep the first fault: of the open message if there is one, else of the connection, for all its messages."""
+        self.heed(fault)
         if self._message is None:
             self._fault = self._fault or fault
         else:
             self._message.fault = self._message.fault or fault
+
+    def heed(self, fault: BaseException) -> None:
+        """Look at any fault of this connection: where memory ran out, the worker is told."""
+        if isinstance(fault, MemoryError):
+            self._context.out_of_memory()
 
     def connect(self, name: str, address: str | None, receiver: str | None) -> None:
         """Note the client; ``address`` None is a local submission, ``receiver`` the MTA's host name.

@@ -9,23 +9,22 @@ import ctypes
 import os
 import socket
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, NoReturn
 
 import Milter
 
 from assay.answers import Resolver
+from assay.daemon.acceptor import LOOK_INTERVAL, Acceptor
 from assay.daemon.callbacks import ACTIONS, SmtpConnection, TcpConnection
 from assay.daemon.counting import count_fault
 from assay.daemon.session import Context, Session
 from assay.daemon.setup import Setup
+from assay.daemon.wall_clock import WallClock
 from assay.daemon.worker_process import PING, READY
 from assay.dns.client import DnsClient
 from assay.log import get_logger
@@ -33,9 +32,6 @@ from assay.metrics.families import FaultPlace
 from assay.metrics.table import Counters
 
 log = get_logger()
-
-POLL: Final = 0.05
-"""Seconds between two looks at the open connections while draining."""
 
 BACKGROUND_THREADS: Final = 32
 """SPF evaluations that wait for the DNS at the same time. Further ones queue up; where their message is judged before
@@ -76,21 +72,52 @@ def serve_with(
     new_resolver: Callable[[], Resolver],
 ) -> NoReturn:
     """Be a worker that asks this DNS; ``assay demo`` brings its own."""
+    retirement = Retirement(control)
     context = Context(
         settings=setup.settings,
         new_resolver=new_resolver,
         background=ThreadPoolExecutor(BACKGROUND_THREADS, thread_name_prefix="early-spf"),
-        clock=time.time,
+        clock=WallClock(),
         authserv_id=setup.config.authserv_id,
         host_name=socket.gethostname(),
         probe=setup.probe,
         counters=counters,
+        out_of_memory=retirement.begin,
     )
-    serve(listener, control, counters, lambda: Session(context))
+    serve(listener, control, counters, retirement, lambda: Session(context))
+
+
+class Retirement:
+    """How a worker ends itself whose memory ran out: it finishes what it has, and the supervisor starts another.
+
+    What is left of a memory that ran out may suffice for nothing but to defer, message after message.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._begun = False
+
+    def begin(self) -> None:
+        """Drain and exit; from any thread, any number of times."""
+        if not self._begun:
+            self._begun = True
+            # the control thread finds the end of its stream
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_RD)
+            log.error("memory ran out: this worker finishes what it has, and ends")
+
+
+_serving = threading.local()
+"""``session``: that of the connection which the calling thread serves. pymilter gives each connection a thread state of
+its own, whatever thread it is served by, and what is local to a thread is kept there."""
 
 
 def serve(
-    listener: socket.socket, control: socket.socket, counters: Counters, new_session: Callable[[], Session]
+    listener: socket.socket,
+    control: socket.socket,
+    counters: Counters,
+    retirement: Retirement,
+    new_session: Callable[[], Session],
 ) -> NoReturn:
     """Serve connections of ``listener`` until told to drain; ends the process.
 
@@ -98,19 +125,14 @@ def serve(
         listener: listening, non-blocking, shared with other processes.
         control: connected to the supervisor.
         counters: of this process.
+        retirement: of this process.
         new_session: makes the state of one connection; called in the thread that serves it.
     """
-    _log_faults(counters)
+    _log_faults(counters, retirement)
     _share_heaps()
     _register(new_session, SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection, counters)
-    descriptor = _open_placeholder(listener.family)
-    # made now: when it is needed there may be no descriptor left
-    idle = _nobodys_listener()
-    # libmilter polls and accepts on a number; from here on that number is the shared socket
-    os.dup2(listener.fileno(), descriptor)
-    address = listener.getsockname()
-    listener.close()
-    threading.Thread(target=_obey, args=(control, descriptor, idle, address), name="control", daemon=True).start()
+    acceptor = Acceptor(listener)
+    threading.Thread(target=_obey, args=(control, acceptor), name="control", daemon=True).start()
     control.sendall(READY)
     try:
         Milter.main()
@@ -128,10 +150,19 @@ def _share_heaps() -> None:
         mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
 
 
-def _log_faults(counters: Counters) -> None:
-    """Make one log line of what is raised outside our callbacks: in libmilter's calls of them, and in threads."""
+def _log_faults(counters: Counters, retirement: Retirement) -> None:
+    """Make one log line of what is raised outside our callbacks: in libmilter's calls of them, and in threads.
+
+    A step of a message that the session missed for want of memory defers the message: it may have been the body's, and
+    then a genuine signature would fail.
+    """
 
     def report(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is MemoryError:
+            session: Session | None = getattr(_serving, "session", None)
+            if session is not None:
+                session.remember(fault or MemoryError())
+            retirement.begin()
         log.error("fault outside the callbacks", exc_info=(kind, fault, trace))
         counters.fault(FaultPlace.OTHER)
 
@@ -143,7 +174,8 @@ def _register(new_session: Callable[[], Session], kind: type[SmtpConnection], co
     """Hand libmilter our callbacks, as the library's ``runmilter`` does, which cannot share a socket."""
 
     def connected(ctx: object, options: list[int]) -> int:
-        connection = kind(new_session())
+        session = _serving.session = new_session()
+        connection = kind(session)
         connection._setctx(ctx)  # noqa: SLF001 - the library's way to attach a connection to its context
         return connection.negotiate(options)
 
@@ -181,111 +213,25 @@ def _end_of_message(ctx: Any, counters: Counters) -> int:  # noqa: ANN401 - pymi
         return int(Milter.TEMPFAIL)
 
 
-def _open_placeholder(family: int) -> int:
-    """Let libmilter open a listening socket of its own and return its descriptor.
-
-    libmilter accepts only peers of the family that it opened, so the placeholder has the family of the real one.
-    """
-    before = _listening()
-    with tempfile.TemporaryDirectory(prefix="assay-") as directory:
-        match family:
-            case socket.AF_UNIX:
-                Milter.setconn(f"unix:{Path(directory) / 'placeholder'}")
-            case socket.AF_INET6:
-                Milter.setconn("inet6:0@[::1]")
-            case _:
-                Milter.setconn("inet:0@127.0.0.1")
-        Milter.opensocket(0)
-    (descriptor,) = _listening() - before
-    return descriptor
-
-
-def _obey(control: socket.socket, descriptor: int, idle: socket.socket, address: object) -> None:
-    """Wait for the word to drain, then drain; runs in the worker's control thread."""
-    with suppress(OSError):
-        # Any other octet is the word; the end of the stream means that the supervisor died, and says the same.
-        while control.recv(1) == PING:
-            control.sendall(PING)
-    drain(descriptor, idle, address)
+def _obey(control: socket.socket, acceptor: Acceptor) -> None:
+    """Answer the supervisor and look after the descriptors until told to drain, then drain; in the control thread."""
+    control.settimeout(LOOK_INTERVAL)
+    while not _told_to_drain(control):
+        with suppress(OSError, MemoryError):  # whatever it finds: there must be somebody to drain
+            acceptor.look()
+    acceptor.drain()
     # The interpreter's own exit would wait for libmilter's main loop.
     os._exit(0)
 
 
-def drain(descriptor: int, idle: socket.socket, address: object) -> None:
-    """Stop accepting and wait until every accepted connection has ended.
-
-    Connections that wait in the backlog stay there, for the other workers or the next generation. The connections
-    are counted by looking at this process's descriptors and not by callbacks: between accept and the first callback
-    there is a moment in which a count of callbacks would be zero.
-
-    Args:
-        descriptor: where libmilter accepts.
-        idle: from :func:`_nobodys_listener`; it is closed.
-        address: of the listening socket that all workers share.
-    """
-    os.dup2(idle.fileno(), descriptor)
-    idle.close()  # and so there is one descriptor left to look with
-    while True:
-        # before the first look, too: an accept that was under way shows its descriptor a moment later
-        time.sleep(POLL)
-        # Without a descriptor to look with nothing is known, and that is not the same as no connection.
-        with suppress(OSError):
-            if not any(_is_accepted(number, address) for number in _descriptors()):
-                return
-
-
-def _nobodys_listener() -> socket.socket:
-    """Open a listening socket that nobody knows: accept on it finds nothing, for ever."""
-    idle = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    idle.bind("")  # Linux gives it a free abstract name
-    idle.listen(1)
-    idle.settimeout(0)
-    return idle
-
-
-def _descriptors() -> list[int]:
-    with os.scandir("/proc/self/fd") as entries:
-        return [int(entry.name) for entry in entries]
-
-
-@contextmanager
-def _as_socket(descriptor: int) -> Iterator[socket.socket | None]:
-    """Look at a descriptor as a socket without owning it; None if it is none or was closed meanwhile."""
+def _told_to_drain(control: socket.socket) -> bool:
+    """Listen to the supervisor for a moment; the end of the stream means that it died, or that we retire."""
     try:
-        candidate = socket.socket(fileno=descriptor)
-    except OSError:
-        yield None
-        return
-    try:
-        yield candidate
-    finally:
-        candidate.detach()
-
-
-def _listening() -> set[int]:
-    return {descriptor for descriptor in _descriptors() if _is_listening(descriptor)}
-
-
-def _is_listening(descriptor: int) -> bool:
-    with _as_socket(descriptor) as candidate:
-        return candidate is not None and candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
-
-
-def _is_accepted(descriptor: int, address: object) -> bool:
-    """Whether the descriptor is a connection that came in through the listening socket at ``address``."""
-    with _as_socket(descriptor) as candidate:
-        if candidate is None or candidate.type != socket.SOCK_STREAM:
-            return False
-        with suppress(OSError):
-            candidate.getpeername()
-            return _same_port(candidate.getsockname(), address)
+        word = control.recv(1)
+        if word == PING:
+            control.sendall(PING)
+    except TimeoutError:
         return False
-
-
-def _same_port(local: object, listening: object) -> bool:
-    """Compare the port (TCP: a listener on every address accepts on a concrete one) or the path (unix)."""
-    match local, listening:
-        case (_, int(port), *_), (_, int(other), *_):
-            return port == other
-        case _:
-            return local == listening
+    except OSError:
+        return True
+    return word != PING

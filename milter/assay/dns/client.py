@@ -19,7 +19,7 @@ from assay.limits import DNS_BUDGET, DNS_MAX_QUERIES, DNS_TIMEOUT, NEGATIVE_TTL
 MAX_SOCKETS: Final = 256
 """Sockets of one worker: leaves most of the usual limit of 1,024 descriptors to the connections of the MTA."""
 
-_CLOSED: Final = Unavailable("the DNS client is closed")
+_CLOSED: Final = Unavailable("the DNS client is closed", ours=True)
 
 
 def _random_id() -> int:
@@ -123,8 +123,12 @@ class DnsClient:
             self._counts.dns_event(DnsEvent.JOINED if isinstance(known, Lookup) else DnsEvent.HIT)
             return known
         self._counts.dns_event(DnsEvent.MISS)
-        with self._starting:
-            refused = self._submit(lookup)
+        try:
+            with self._starting:
+                refused = self._submit(lookup)
+        except BaseException:  # such as for want of memory: who asks this later must not wait for it in vain
+            self._settled(lookup, Unavailable("the question could not be asked", ours=True), 0)
+            raise
         if refused is not None:
             self._settled(lookup, refused, 0)
         return lookup
@@ -147,7 +151,7 @@ class DnsClient:
             try:
                 self._engine = Engine(self._settings, self._settled)
             except (OSError, RuntimeError) as error:
-                return Unavailable(f"the DNS client cannot start: {error}")
+                return Unavailable(f"the DNS client cannot start: {error}", ours=True)
         self._engine.submit(lookup)
         return None
 

@@ -7,6 +7,7 @@ to an earlier attempt still counts until the question's deadline.
 """
 
 import contextlib
+import errno
 import heapq
 import math
 import os
@@ -34,6 +35,8 @@ SUSPECT_SECONDS: Final = 30.0
 
 _FAULT_PAUSE: Final = 0.1
 """Seconds of rest after a fault of the loop itself, so that a lasting one does not burn a processor."""
+
+_SHORTAGE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _WITHOUT_EDNS: Final = frozenset({RCode.FORMERR, RCode.NOTIMP, RCode.BADVERS})
 
@@ -83,6 +86,7 @@ class Engine:
         self._rounds = -(-MIN_ATTEMPTS // len(settings.nameservers))  # rounded up
         self._interval = settings.timeout / (self._rounds * len(settings.nameservers) + 1)
         self._suspect_until: dict[int, float] = {}
+        self._heard_at = -math.inf
         self._tasks: set[Task] = set()
         self._attempts: dict[int, tuple[Task, Attempt, int]] = {}
         self._turns = 0
@@ -193,7 +197,7 @@ class Engine:
             step(task, *arguments)
         except Exception as fault:  # noqa: BLE001 - as in _run
             self._report(fault)
-            self._settle(task, Unavailable(f"internal fault: {fault!r}"))
+            self._settle(task, Unavailable(f"internal fault: {fault!r}", ours=True))
 
     def _take(self, task: Task, sent: bool | Exception) -> None:  # noqa: FBT001 - what became of the first query
         """Take over a question that was handed in."""
@@ -279,6 +283,7 @@ class Engine:
         try:
             attempt.send(self._settings.nameservers[server], self._settings.random_id())
         except OSError as error:
+            task.unsent = task.unsent or error.errno in _SHORTAGE
             self._note_failure(task, server, str(error))
             return None
         return attempt
@@ -306,6 +311,8 @@ class Engine:
 
     def _on_reply(self, task: Task, attempt: Attempt, packet: bytes) -> None:
         self._suspect_until.pop(attempt.server, None)
+        self._heard_at = self._settings.clock()
+        task.heard = True
         if is_truncated(packet) and not attempt.stream:
             self._ask_again(task, attempt, stream=True, edns=attempt.edns)
             return
@@ -367,9 +374,16 @@ class Engine:
         if task.done:
             return
         task.done = True
+        if isinstance(answer, Unavailable) and self._is_ours(task):
+            answer = Unavailable(answer.why, ours=True)
         self._tasks.discard(task)
         self._drop(task, task.attempts)
         self._settled(task.lookup, answer, ttl)
+
+    def _is_ours(self, task: Task) -> bool:
+        """Whether a failure is on our side: we could not ask, or since we did no name server answered anybody."""
+        begun = task.lookup.deadline - self._settings.timeout
+        return task.unsent or (not task.heard and self._heard_at < begun)
 
     def _abandon(self, why: str) -> None:
         """Answer every question that is under way or handed in."""
@@ -377,7 +391,7 @@ class Engine:
             self._tasks.add(self._inbox.popleft()[0])
         for task in tuple(self._tasks):
             with contextlib.suppress(Exception):  # the others must be answered, too
-                self._settle(task, Unavailable(why))
+                self._settle(task, Unavailable(why, ours=True))
 
     def _report(self, fault: BaseException) -> None:
         with contextlib.suppress(Exception):

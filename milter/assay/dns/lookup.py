@@ -49,6 +49,8 @@ class Task:
         done: it has its answer.
         plan: name servers (their indices) still to be asked for the end of the chain, in order.
         failed: name servers that gave no usable answer for it.
+        heard: a name server said something about it, usable or not.
+        unsent: the system had no descriptor or no memory left to ask with.
         without_edns: name servers that do not know EDNS.
         why: what the last that failed said.
         attempts: those to which an answer may still come.
@@ -61,11 +63,13 @@ class Task:
         "chain",
         "done",
         "failed",
+        "heard",
         "lookup",
         "next_at",
         "plan",
         "queued",
         "timer_at",
+        "unsent",
         "why",
         "without_edns",
     )
@@ -73,7 +77,7 @@ class Task:
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
         self.chain = Chain((lookup.name,))
-        self.done = False
+        self.done = self.heard = self.unsent = False
         self.why = ""
         self.next_at = lookup.deadline
         self.timer_at = math.inf

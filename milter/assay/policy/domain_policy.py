@@ -20,7 +20,7 @@ class DmarcActions:
         on_reject: DMARC fails and the owner asks for reject.
         on_reject_indirect: the same with signs of an indirect flow (RFC 9989 7.4, 8).
         on_temperror: the DNS failed, and the policy record asks for quarantine or reject.
-        on_temperror_unknown: the DNS failed, and no policy record could be fetched.
+        on_temperror_unknown: the author domain's DNS failed, and no policy record could be fetched.
         on_permerror: the policy record is broken, or none of several author domains has one.
         on_from_count: no From field, or more than one.
         on_from_unusable: the one From field names no author domain, or too many.

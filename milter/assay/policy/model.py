@@ -22,11 +22,13 @@ class Case:
     Attributes:
         indirect_signs: the names of the header fields that lists and resenders write (List-Id, List-Post,
             Resent-From, Resent-Sender), as far as the message carries them. ARC sets are seen in ``results.arc``.
+        dns_is_gone: a look-up failed on our side, which says nothing about any domain's own name servers.
     """
 
     results: AuthResults
     client: Client
     indirect_signs: tuple[str, ...] = ()
+    dns_is_gone: bool = False
 
 
 class Disposition(StrEnum):

@@ -106,6 +106,12 @@ def dmarc_temperror(case: Case, policy: DomainPolicy) -> Verdict | Skip:
     if dmarc.value is not DmarcValue.TEMPERROR:
         return Skip("no temporary error of DMARC")
     match dmarc.requested:
+        case None if case.dns_is_gone:
+            # Not the author domain's name servers but our own: while they are gone every forgery would get in.
+            return Verdict(
+                action=policy.dmarc.on_temperror,
+                reason="our DNS failed: no name server answers, or none could be asked",
+            )
         case None:
             return Verdict(
                 action=policy.dmarc.on_temperror_unknown,

@@ -1,0 +1,102 @@
+"""A worker that runs out of memory or of descriptors: the message at hand is deferred, the others are served."""
+
+import os
+import re
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from assay.daemon.acceptor import is_connection
+from support.conversation import ZoneDaemon, letter, send, stamped
+from support.process import wait_until
+
+
+def _workers(daemon: ZoneDaemon) -> list[int]:
+    return [int(found) for found in re.findall(r'"worker started" pid=(\d+)', daemon.output())]
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[ZoneDaemon]:
+    with ZoneDaemon(tmp_path / "daemon") as running:
+        yield running
+
+
+def test_a_message_of_which_memory_had_no_room_for_a_part_is_deferred(daemon: ZoneDaemon) -> None:
+    with daemon.session() as other, daemon.session() as client:
+        whole = send(other)
+        part_is_missing = send(client, body=b"too much\r\n")
+        # the thread that served both may be the same, the fault belongs to one connection
+        whole_again = send(other)
+        next_one = send(client)
+
+    assert part_is_missing.smtp.startswith("451 4.3.0 ")
+    assert {"dmarc=pass" in stamped(verdict) for verdict in (whole, whole_again, next_one)} == {True}
+
+
+@pytest.mark.parametrize(
+    ("author", "body"),
+    [
+        pytest.param(b"a@good.example", b"too much", id="before our callback is reached"),
+        pytest.param(b"a@memory.example", b"text", id="while the message is judged"),
+    ],
+)
+def test_a_worker_whose_memory_ran_out_finishes_and_another_takes_its_place(
+    daemon: ZoneDaemon, author: bytes, body: bytes
+) -> None:
+    with daemon.session() as other:
+        with daemon.session() as client:
+            assert send(client, letter(author), body=body).smtp.startswith("451 4.3.0 ")
+        (first,) = _workers(daemon)
+        wait_until(lambda: daemon.lines("level=error", "memory ran out"), "its last words")
+        assert "dmarc=pass" in stamped(send(other))
+    wait_until(lambda: len(_workers(daemon)) == 2, "another worker")
+    assert daemon.lines("worker died", f"pid={first}", "exit=0")
+    with daemon.session() as client:
+        assert "dmarc=pass" in stamped(send(client))
+
+
+def test_a_worker_with_hardly_a_descriptor_left_accepts_no_connection_until_some_are_closed(daemon: ZoneDaemon) -> None:
+    with daemon.session() as early:
+        send(early)
+        (pid,) = _workers(daemon)
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, hard))
+        with ExitStack() as silent:
+
+            def refused() -> bool:
+                silent.enter_context(socket.create_connection(daemon.address))
+                return bool(daemon.lines("level=error", "hardly a descriptor is left", "limit=64"))
+
+            wait_until(refused, "the end of accepting")
+            # what is left is for the messages that are there
+            assert "dmarc=pass" in stamped(send(early))
+        wait_until(lambda: daemon.lines("connections are accepted again"), "the connections to be gone")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    with daemon.session() as client:
+        assert "dmarc=pass" in stamped(send(client))
+    assert _workers(daemon) == [pid]
+
+
+@pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "TCP"])
+def test_a_connection_counts_until_the_mta_hangs_up(tmp_path: Path, family: socket.AddressFamily) -> None:
+    with socket.socket(family) as listener, socket.socket(family) as mta:
+        listener.bind(str(tmp_path / "socket") if family is socket.AF_UNIX else ("127.0.0.1", 0))
+        listener.listen()
+        address = listener.getsockname()
+        mta.connect(address)
+        with listener.accept()[0] as accepted:
+            mta.sendall(b"a command that nobody reads")
+            assert is_connection(accepted.fileno(), address)
+            assert not is_connection(listener.fileno(), address)
+            mta.close()
+            wait_until(lambda: not is_connection(accepted.fileno(), address), "the end of the connection")
+    with socket.socket(family) as stranger:
+        assert not is_connection(stranger.fileno(), address)
+    read, write = os.pipe()
+    assert not is_connection(read, address)
+    os.close(read)
+    os.close(write)
