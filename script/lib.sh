@@ -23,7 +23,7 @@ DEB_PACKAGES=(debhelper dpkg-dev libmilter-dev python3-venv)
 REAL_PACKAGES+=("${DEB_PACKAGES[@]}" lintian mmdebstrap iproute2)
 # What the tests of Sendmail drive, in a root of its own (script/overlay --sendmail).
 # shellcheck disable=SC2034
-SENDMAIL_PACKAGES=(sendmail-bin sendmail-cf m4 libsasl2-modules sasl2-bin)
+SENDMAIL_PACKAGES=(sendmail sendmail-cf procmail m4 make libsasl2-modules sasl2-bin)
 # What script/bench measures beside assay, and what it needs for that.
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(knot iproute2 opendkim opendmarc rspamd pyspf-milter dkimpy-milter)

@@ -61,6 +61,7 @@ def test_without_the_flag_mail_passes_unjudged_while_we_are_away(root: SendmailR
     with Sendmail(root, filter_lines(absent.libmilter_socket, flags="F=")) as sendmail:
         sent = sendmail.send(message("unjudged"), mail_from="a@near.example")
         delivered = wait_for(sendmail, "unjudged")
+        sendmail.wait_for_syslog(r"Milter \(assay\): error connecting to filter: Connection refused")
 
     assert sent.code == 250
     assert delivered.results == []
@@ -71,6 +72,16 @@ def test_with_the_flag_also_mail_of_this_machine_waits_while_we_are_away(root: S
         sent = sendmail.send(message("local"), mail_from="a@dest.example", address="127.0.0.1")
 
     assert sent.code == 451
+
+
+def test_a_filter_that_is_named_twice_judges_twice(root: SendmailRoot, daemon: Daemon) -> None:
+    lines = filter_lines(daemon.libmilter_socket)
+    with Sendmail(root, [*lines, *lines]) as sendmail:
+        sent = sendmail.send(message("twice", "a@near.example"), mail_from="a@near.example")
+        delivered = wait_for(sendmail, "twice")
+
+    assert daemon.output().count(f"queue_id={sent.text.split()[1]}") == 2
+    assert len(delivered.results) == 1
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,10 @@ def test_the_lines_for_postfix_are_those_that_are_shipped(page: str) -> None:
     assert main_cf(next(block for block in blocks(page) if block.info == "text main.cf").text) == shipped
 
 
-@pytest.mark.parametrize("page", ["README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/guides/sendmail.md"])
 def test_the_line_for_sendmail_is_the_one_that_is_shipped(page: str) -> None:
     shipped = (ROOT / "conf" / "sendmail.mc").read_text("utf-8").splitlines()
-    [block] = [block for block in blocks(page) if block.info == "text sendmail.mc"]
+    block = next(block for block in blocks(page) if block.info == "text sendmail.mc")
 
     assert [line for line in block.text.splitlines() if line.startswith("INPUT_MAIL")] == [
         line for line in shipped if line.startswith("INPUT_MAIL")

@@ -33,7 +33,7 @@ KINDS: Final = {
     "text header": "an Authentication-Results field: the message that came before it in the page got it",
     "console( exit=[0-9]+)?": "commands that are run as they stand, and what they print",
     "console standin( exit=[0-9]+)?": "the same, but systemctl and journalctl are not the machine's own",
-    "shell-session sendmail": "commands that are run with a real Sendmail, in a root of its own",
+    "shell-session sendmail": "the same on a machine with Debian's Sendmail, in a root of its own",
     "sh": "commands that cannot be run in a test: their syntax, and that every script they name is there",
 }
 """Info string (a regular expression) to what is done with such a block."""

@@ -187,7 +187,7 @@ def _unix(path: Path, settings: dict[str, str]) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     if os.getuid() == 0:
-        shutil.chown(path, group=settings["SocketGroup"])
+        shutil.chown(path, group=settings.get("SocketGroup", "root"))
         path.chmod(int(settings["SocketMode"], 8))
     else:
         path.chmod(0o666)  # only root may give a file to another group

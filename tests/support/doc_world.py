@@ -79,8 +79,11 @@ def signer(directory: Path) -> str:
 
 
 @contextmanager
-def real_dns(directory: Path) -> Iterator[str]:
-    """Serve the domains with a real knot; give its address as ``[dns] nameservers`` spells it."""
+def real_dns(directory: Path, port: int | None = None) -> Iterator[str]:
+    """Serve the domains with a real knot; give its address as ``[dns] nameservers`` spells it.
+
+    ``port`` None is a free one.
+    """
     public = base64.b64encode(_key().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
     records = []
     for label, (address, policy) in _HOSTS.items():
@@ -91,7 +94,7 @@ def real_dns(directory: Path) -> Iterator[str]:
             f"s2026._domainkey.{label} TXT {txt(b'v=DKIM1; k=rsa; p=' + public)}",
         ]
     # the root as well: what is nowhere else does not exist, instead of not being answered
-    with knot(directory, {".": zone_text(".", []), "example.": zone_text("example", records)}) as server:
+    with knot(directory, {".": zone_text(".", []), "example.": zone_text("example", records)}, port) as server:
         yield server.nameserver
 
 

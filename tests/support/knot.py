@@ -60,13 +60,13 @@ def _escaped(octet: int) -> str:
 
 
 @contextmanager
-def knot(directory: Path, zones: Mapping[str, str]) -> Iterator[Knot]:
-    """Serve zones (origin to the text of its file) until the block ends.
+def knot(directory: Path, zones: Mapping[str, str], port: int | None = None) -> Iterator[Knot]:
+    """Serve zones (origin to the text of its file) until the block ends, at a port or at a free one.
 
     Raises:
         AssertionError: knotd does not take a zone, or does not answer for it; its log is in the message.
     """
-    port = free_port()
+    port = port or free_port()
     directory.mkdir(parents=True, exist_ok=True)
     config = _config(directory, port, zones)
     checked = subprocess.run(

@@ -49,7 +49,7 @@ mount --move /dev.new /dev
 sed 's/^hosts:.*/hosts: files/' /etc/nsswitch.conf >/dev/nsswitch.conf
 mount --bind /dev/nsswitch.conf /etc/nsswitch.conf
 echo 'nameserver 127.255.255.254' >/dev/resolv.conf
-[ -L /etc/resolv.conf ] || mount --bind /dev/resolv.conf /etc/resolv.conf
+mount --bind /dev/resolv.conf /etc/resolv.conf
 printf 'pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN\n' >/etc/mail/sasl/Sendmail.conf.2
 echo {PASSWORD} | saslpasswd2 -p -c -u {HOST} {USER}
 echo ready
@@ -72,7 +72,7 @@ class SendmailRoot:
 
     def command(self, *command: str | Path) -> list[str]:
         """What runs a command inside; a signal to it reaches the command, since nsenter becomes that."""
-        return ["nsenter", f"--target={self._pid}", "--mount", "--root", "--wd=/", *map(str, command)]
+        return ["nsenter", f"--target={self._pid}", "--mount", "--root", "--wd", *map(str, command)]
 
     def run(self, *command: str | Path) -> str:
         """Run a command inside, which must succeed, and return what it printed."""
@@ -82,19 +82,22 @@ class SendmailRoot:
 
 
 class Syslog:
-    """Reads ``/dev/log`` of the copy."""
+    """Reads ``/dev/log`` of the copy; what it read is also in the file ``syslog`` beside that."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         path.chmod(0o666)
         self._lines: list[str] = []
+        self._copy = path.with_name("syslog")
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         while line := self._socket.recv(65536):
             self._lines.append(line.decode(errors="backslashreplace"))
+            with self._copy.open("a", encoding="utf-8") as copy:
+                copy.write(f"{self._lines[-1]}\n")
 
     def lines(self, tag: str) -> list[str]:
         """What a program logged under this tag, without time and priority."""
