@@ -64,7 +64,8 @@ def test_it_is_fed_again_and_again_after_ready(watched: Watched) -> None:
 
 
 def test_a_probe_is_no_mail(watched: Watched) -> None:
-    watched.wait_until_fed()
+    # long enough for a worker to be killed that gives no sign of life
+    watched.wait_until_fed(6)
     assert watched.daemon.lines('event="probe of the watchdog"', "level=debug")
     assert not watched.daemon.lines("event=message")
     assert not watched.daemon.lines("level=error")

@@ -23,22 +23,22 @@ from assay.errors import ConfigurationError
 def run(config_path: Path | None) -> None:
     """Run the milter until SIGTERM; SIGHUP or SIGUSR1 reads the configuration and the policies again."""
     _fill_standard_descriptors()
-    with signals_held(), Notifier.of(os.environ) as notifier:
+    with signals_held():
         try:
             setup = load_setup(config_path)
         except ConfigurationError as error:
             fail(error)
         _configure_log(setup)
         try:
-            supervisor = Supervisor(
-                setup,
-                reload=lambda: _reload(setup.config.source),
-                serve=run_worker,
-                inherited=inherited_listener(setup.config.socket, os.environ),
-                notifier=notifier,
-                watchdog=Watchdog.of(os.environ, notifier),
-            )
-            code = supervisor.run()
+            with Notifier.of(os.environ) as notifier:
+                code = Supervisor(
+                    setup,
+                    reload=lambda: _reload(setup.config.source),
+                    serve=run_worker,
+                    inherited=inherited_listener(setup.config.socket, os.environ),
+                    notifier=notifier,
+                    watchdog=Watchdog.of(os.environ, notifier),
+                ).run()
         except ListenError as error:
             fail(error, ExitCode.TEMPORARY)
     raise SystemExit(code)
