@@ -30,7 +30,8 @@ EX_UNAVAILABLE: Final = 69
 """The status of boot_debian.sh where the machine around does not allow it."""
 
 # What a mail server has before assay comes, with what the package depends on: its installation needs no network then.
-PACKAGES: Final = ("adduser", "libgcc-s1", "libmilter1.0.1", "postfix", "systemd-sysv")
+# (python3-venv is for the other way to install, which is shown beside the package.)
+PACKAGES: Final = ("adduser", "libgcc-s1", "libmilter1.0.1", "postfix", "python3-venv", "systemd-sysv")
 
 
 def clean_root() -> Path:
@@ -175,9 +176,9 @@ class Machine:
         """Return the command line that runs a program of the machine around in the network of this one."""
         return ["nsenter", f"--target={self._init}", "--net", *map(str, command)]
 
-    def python(self, code: str, *arguments: str) -> str:
-        """Run code with the interpreter of the installed package, which sees the libraries of that package."""
-        return self.run("/usr/lib/assay/bin/python", "-", *arguments, stdin=code.encode())
+    def python(self, code: str, *arguments: str, prefix: str = "/usr/lib/assay") -> str:
+        """Run code with the interpreter of an installed assay, which sees the libraries of that."""
+        return self.run(f"{prefix}/bin/python", "-", *arguments, stdin=code.encode())
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file; its directory must be there."""
@@ -190,7 +191,7 @@ class Machine:
         return self.run("sh", "-c", 'test -e "$0" || test -L "$0"; echo $?', path) == "0"
 
     def put(self, package: Path) -> str:
-        """Copy a package into it and return where it is, readable for apt."""
+        """Copy a file into /srv, which everybody may read, and return where it is."""
         path = f"/srv/{package.name}"
         self.write(path, package.read_bytes())
         return path

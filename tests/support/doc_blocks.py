@@ -34,6 +34,7 @@ KINDS: Final = {
     "console( exit=[0-9]+)?": "commands that are run as they stand, and what they print",
     "console standin( exit=[0-9]+)?": "the same, but systemctl and journalctl are not the machine's own",
     "shell-session sendmail": "the same on a machine with Debian's Sendmail, in a root of its own",
+    "sh debian": "commands that are run as they stand on a minimal Debian with systemd (tests/packaging)",
     "sh": "commands that cannot be run in a test: their syntax, and that every script they name is there",
 }
 """Info string (a regular expression) to what is done with such a block."""

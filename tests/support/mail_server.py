@@ -31,19 +31,17 @@ with DnsServer(Path(sys.argv[1]).read_text()) as server:
 
 # One conversation as an MTA, with the MTA's side that the installed package has.
 _CONVERSE: Final = """\
-import json, sys
+import json
 from ipaddress import ip_address
 from assay.daemon.milter_client import MilterClient
-[_, port, client, author] = sys.argv
-author = author.encode()
-with MilterClient.connect_to(("127.0.0.1", int(port))) as connection:
+with MilterClient.connect_to(("127.0.0.1", 8894)) as connection:
     connection.negotiate()
     connection.macros(b"C", j="mx.receiver.example")
-    connection.connect(ip_address(client))
+    connection.connect(ip_address("192.0.2.10"))
     connection.helo(b"mail.good.example")
     verdict = connection.message(
-        mail_from=b"<" + author + b">",
-        headers=[(b"From", b" " + author), (b"Subject", b" hello")],
+        mail_from=b"<a@good.example>",
+        headers=[(b"From", b" a@good.example"), (b"Subject", b" hello")],
         body=b"text\\r\\n",
         queue_id="Q1",
     )
@@ -83,9 +81,14 @@ print(json.dumps(replies))
 """
 
 
-def converse(machine: Machine, *, client: str = OWN, author: str = "a@good.example", port: int = 8894) -> str:
-    """Hand over a message to the milter and return the Authentication-Results that it wrote, unfolded."""
-    [field] = json.loads(machine.python(_CONVERSE, str(port), client, author))
+def converse(machine: Machine, *, prefix: str = "/usr/lib/assay") -> str:
+    """Hand over a message to the milter and return the Authentication-Results that it wrote, unfolded.
+
+    Args:
+        machine: where both are.
+        prefix: the assay that plays the MTA.
+    """
+    [field] = json.loads(machine.python(_CONVERSE, prefix=prefix))
     return str(field)
 
 
