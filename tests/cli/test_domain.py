@@ -296,7 +296,7 @@ def test_the_page_names_every_key_of_the_json() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/domain.md"])
 def test_every_command_that_the_documents_show_runs(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("assay domain ")]
+    commands = [shlex.split(line[2:]) for line in text.splitlines() if line.startswith("$ assay domain ")]
     assert commands
     for _, *arguments in commands:
         with serve(AT_QUARANTINE) as server:
