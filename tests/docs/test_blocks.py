@@ -10,15 +10,18 @@ from typing import Final
 import pytest
 
 from assay.config.load import parse_config
+from assay.errors import ConfigurationError
 from assay.policy.expect import run_expectations
 from assay.policy.load import load_policies
 from assay.policy.model import Mode
+from assay.policy.policies import Policies
 from support import ar_parser
 from support.doc_blocks import FOR_DEVELOPERS, KINDS, ROOT, Block, Command, all_blocks, blocks, commands, pages
 from support.doc_machine import Machine, main_cf, missing_lines, policy_file
 from support.doc_world import letters, real_dns, set_up
 from support.process import program
 
+POLICIES: Final = all_blocks("toml policies")
 SENDMAIL_CF: Final = Path("/usr/share/sendmail/cf")
 MACHINE_PAGES = [page for page in pages() if any(block.is_a("console", "text main.cf") for block in blocks(page))]
 
@@ -57,16 +60,35 @@ def test_the_loader_takes_the_configuration(block: Block) -> None:
     parse_config(block.text, ROOT / "conf" / "assay.toml")
 
 
-@pytest.mark.parametrize("block", shown("toml policies"))
-def test_the_policy_loads_and_its_expectations_come_true(block: Block, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "policies" / "default.toml", tmp_path)
-    path = tmp_path / Path(block.path).name
+def policies_with(block: Block, directory: Path) -> Policies:
+    """What is loaded from the shipped policies and this one."""
+    shutil.copy(ROOT / "policies" / "default.toml", directory)
+    path = directory / Path(block.path).name
     path.write_text(policy_file(path, block.text), "utf-8")
-    policies = load_policies(tmp_path, Mode.MONITOR)
+    return load_policies(directory, Mode.MONITOR)
 
-    assert bool(run_expectations(policies)) == block.info.endswith(" wrong")
-    assert policies.expectations
-    assert path.stem == "default" or path.stem in policies.describe()
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(each, id=each.place) for each in POLICIES if not each.info.endswith("wrong")]
+)
+def test_the_policy_loads_and_its_expectations_come_true(block: Block, tmp_path: Path) -> None:
+    policies = policies_with(block, tmp_path)
+    name = Path(block.path).stem
+
+    assert run_expectations(policies) == ()
+    assert name == "default" or name in policies.describe()
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(each, id=each.place) for each in POLICIES if each.info.endswith("wrong")]
+)
+def test_a_policy_that_is_said_to_be_wrong_is_refused(block: Block, tmp_path: Path) -> None:
+    try:
+        missed = run_expectations(policies_with(block, tmp_path))
+    except ConfigurationError:
+        return
+
+    assert missed
 
 
 @pytest.mark.real

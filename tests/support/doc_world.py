@@ -118,6 +118,7 @@ _BEFORE: Final = {
     "docs/guides/lists.md": _MONTH,
     "docs/guides/log.md": _MONTH,
     "docs/guides/moving.md": (GENUINE, FORGED, FORGED),
+    "docs/guides/troubleshooting.md": (GENUINE, FORGED),
 }
 _POLICY_SERVICE: Final = "check_policy_service unix:private/policyd-spf"
 _SET_UP: Final = {
