@@ -122,7 +122,7 @@ def test_commands_that_are_not_run_here_are_shell_and_name_what_is_there(block: 
     done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
-    for name in re.findall(r"(?<![\w/])(?:script|conf|policies|systemd)/[\w./-]+", block.text):
+    for name in re.findall(r"(?<![\w/])(?:script|conf|policies|systemd|tests)/[\w./-]+", block.text):
         assert (ROOT / name).exists(), name
 
 

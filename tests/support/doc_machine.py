@@ -76,6 +76,7 @@ class Machine:
         settings = {"virtual_mailbox_domains": "dest.example, your.domain", "myhostname": "mx.your.domain"}
         self.postfix = Postfix("", settings, services=services, chroot=True)
         self.other = Postfix("")
+        self._seen = self.root / "etc/postfix"
         self._prepare(nameserver)
         self.service = Service([str(self.root / "bin/assay"), "run"], self.root / "units", self.here, self._time_passes)
 
@@ -91,7 +92,7 @@ class Machine:
         shutil.copy(ROOT / "conf/assay.toml", self.config)
         self._set({"workers": 1, "dns": {"nameservers": [nameserver]}, "socket": "inet:8894@127.0.0.1"})
         replaced = {"python": sys.executable, "sources": str(ROOT / "milter"), "config": str(self.config)}
-        self._program("assay", _ASSAY.format(postfix=self.postfix.config, **replaced))
+        self._program("assay", _ASSAY.format(postfix=self._seen, **replaced))
         self._program("journalctl", JOURNALCTL)
 
     def _program(self, name: str, text: str) -> None:
@@ -163,6 +164,7 @@ class Machine:
 
     def there(self, text: str) -> str:
         """Turn paths and ports of this machine into those of a guide."""
+        text = text.replace(str(self._seen), "/etc/postfix")
         for theirs, ours in self._places().items():
             text = text.replace(ours, theirs)
         return text
@@ -228,6 +230,8 @@ class Machine:
             if command.text.startswith("systemctl "):
                 self.service.systemctl(command.text, self._reload_postfix)
                 continue
+            if "assay doctor" in command.text:
+                self._show_doctor()
             due = int(status[1]) if status and number == len(lines) - 1 else 0
             output = self.there(self._run(self.here(command.text), due=due, place=block.place))
             missing = missing_lines(command, output)
@@ -256,6 +260,20 @@ class Machine:
 
     def _reload_postfix(self) -> None:
         self._run("postfix reload")
+
+    def _show_doctor(self) -> None:
+        """Write the configuration of Postfix as on a machine that takes mail from the world; the doctor looks there.
+
+        A service on an address of loopback alone would not concern it.
+        """
+        self._seen.mkdir(exist_ok=True)
+        for name in ("main.cf", "master.cf"):
+            text = (self.postfix.config / name).read_text("utf-8")
+            text = text.replace(f"127.0.0.1:{self.postfix.port} inet", "smtp inet")
+            text = text.replace(f"127.0.0.1:{self.ports['submission']} inet", "submission inet")
+            (self._seen / name).write_text(
+                text.replace("inet_interfaces = 127.0.0.1", "inet_interfaces = all"), "utf-8"
+            )
 
     def _run(self, line: str, *, due: int = 0, place: str = "") -> str:
         """Run a command line as root does, and return all that it prints."""
