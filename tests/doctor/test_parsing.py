@@ -1,6 +1,8 @@
 """The spellings of Postfix, Sendmail and systemd."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.config.socket import SocketAddress, SocketFamily
 from assay.dns.nameservers import parse_nameserver
@@ -12,6 +14,7 @@ from assay.doctor.check.socket import permits
 from assay.doctor.inspection import Account, Library, Step
 from assay.doctor.milters import Listed, endpoint, right_spelling
 from assay.doctor.model import Severity
+from assay.doctor.sendmail import parse_sendmail
 
 
 def listed(spelled: str, path: str = "") -> Listed:
@@ -166,3 +169,31 @@ def test_public_forwarders_are_known_by_their_addresses(address: str, operator: 
 
 def test_a_finding_has_the_severity_of_its_kind() -> None:
     assert WRITABLE.found("x", "y").severity is Severity.ERROR
+
+
+M4 = st.text(alphabet="`',()=;:@. \n", max_size=30)
+CALLS = st.sampled_from(
+    [
+        "INPUT_MAIL_FILTER(",
+        "MAIL_FILTER(",
+        "define(`confINPUT_MAIL_FILTERS',",
+        "DAEMON_OPTIONS(",
+        "FEATURE(",
+        "S=",
+        "T=R:",
+        "dnl",
+    ]
+)
+
+
+@given(st.lists(CALLS | M4 | st.text(max_size=10), max_size=20).map("".join))
+def test_whatever_stands_in_a_sendmail_mc_is_read_without_an_error(text: str) -> None:
+    sendmail = parse_sendmail(text, "/mc", stale=False)
+    assert sendmail.daemons or "no_default_msa" in text
+
+
+@given(st.lists(st.tuples(st.sampled_from(["User", "ExecStart", "# x", "[Service]", "\\"]), st.text(max_size=10))))
+def test_whatever_stands_in_a_unit_is_read_without_an_error(lines: list[tuple[str, str]]) -> None:
+    text = "\n".join(f"{key}={value}" for key, value in lines)
+    settings = unit.parse_settings([unit.UnitFile(path="u", text=text)])
+    assert not any(key.startswith("#") for key in settings)

@@ -294,6 +294,14 @@ CASES = (
         change=both(drop_in("User=somebody")),
         after=lambda made: made.config.chmod(0o640),
     ),
+    Case(
+        id="",
+        claim="the group of the service may read",
+        change=both(
+            drop_in("User=somebody", "DynamicUser=yes", "Group=postfix"),
+        ),
+        after=lambda made: made.config.chmod(0o640),
+    ),
     # the service
     Case(id="", claim="no unit where no systemd is", change=without_unit),
     Case(id="unit-as-root", claim="no user at all", change=drop_in("User="), says=("User= is not set",)),

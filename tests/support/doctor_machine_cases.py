@@ -120,7 +120,7 @@ MACHINE_CASES: Final = (
         id="unit-as-root", claim="a drop-in makes it run as root", change=drop_in("User=root"), says=("User= is root",)
     ),
     Case(
-        id="unit-sandbox-loosened",
+        id="unit-sandbox-changed",
         claim="a drop-in opens the sandbox",
         change=drop_in("ProtectSystem=no"),
         says=("override.conf", "ProtectSystem=no (shipped: strict)"),

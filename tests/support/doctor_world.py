@@ -89,6 +89,7 @@ class Machine:
         settings: of assay.toml, before the first table: key and value as written.
         tables: the rest of it, after the name server.
         main: main.cf; empty for a machine without Postfix.
+        main_text: what main.cf holds besides.
         master: master.cf.
         mode: of the socket.
         milter: whether somebody serves the unix socket, and what that negotiates.
@@ -101,6 +102,7 @@ class Machine:
     settings: dict[str, str] = field(default_factory=lambda: {"socket": f'"unix:{SOCKET}"'})
     tables: str = ""
     main: dict[str, str] = field(default_factory=lambda: dict(MAIN))
+    main_text: str = ""
     master: str = MASTER
     mode: int = 0o660
     milter: int | None = LEADING_SPACE | NO_REPLIES
@@ -147,7 +149,8 @@ class Machine:
         servers = f'[dns]\nnameservers = ["{self.server.nameserver}"]\ntimeout = 0.5\n'
         self.write("/etc/assay/assay.toml", f"{lines}{servers}{self.tables}")
         if self.main:
-            self.write("/etc/postfix/main.cf", "".join(f"{key} = {value}\n" for key, value in self.main.items()))
+            lines = "".join(f"{key} = {value}\n" for key, value in self.main.items())
+            self.write("/etc/postfix/main.cf", lines + self.main_text)
             self.write("/etc/postfix/master.cf", self.master)
             # Postfix waits until a file that it reads has not changed for a second or two
             for name in ("main.cf", "master.cf"):

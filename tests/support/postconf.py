@@ -36,14 +36,14 @@ DEFAULTS: Final = {
 }
 
 
-def answers(what: str, command: Sequence[str]) -> tuple[str, str]:
+def answers(what: str, command: Sequence[str], remedy: str) -> tuple[str, str]:
     """Take the place of ``outputs_of``: as :func:`answer`, and the complaint about one parameter that is none."""
     complaint = f"postconf: warning: {command[2]}/main.cf: unused parameter: milter_default_acton=accept\n"
-    text = answer(what, command)
+    text = answer(what, command, remedy)
     return text, complaint if "milter_default_acton" in text else ""
 
 
-def answer(_what: str, command: Sequence[str]) -> str:
+def answer(_what: str, command: Sequence[str], _remedy: str) -> str:
     """Take the place of ``output_of`` for ``postconf -c DIRECTORY ...``.
 
     Raises:

@@ -45,10 +45,11 @@ PRODUCTS: Final = (
         ports=frozenset({"11332"}),
         words=("rspamd",),
         dmarc=True,
-        changes="may rewrite the subject and adds fields",
+        changes="may rewrite the subject",
     ),
-    Product(name="pyspf-milter", words=("pyspf",), identifies=True),
-    Product(name="clamav-milter", ports=frozenset({"7357"}), words=("clamav",), changes="adds fields"),
+    # writes Received-SPF, not Authentication-Results, unless told to
+    Product(name="pyspf-milter", words=("pyspf",)),
+    Product(name="clamav-milter", ports=frozenset({"7357"}), words=("clamav",)),
     Product(
         name="spamass-milter",
         words=("spamass",),

@@ -40,8 +40,8 @@ AS_ROOT: Final = error(
     "User=assay in the unit.",
 )
 SANDBOX: Final = warning(
-    "unit-sandbox-loosened",
-    "The unit is less closed than the one that comes with assay, which was shown to work.",
+    "unit-sandbox-changed",
+    "The sandbox of the unit is another one than that which comes with assay, which was shown to work and to be tight.",
     "Take these lines out of the drop-in, or copy the unit that comes with assay again.",
 )
 KILL_MODE: Final = error(

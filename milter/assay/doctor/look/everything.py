@@ -120,7 +120,7 @@ class Looker:
         """Return who assay runs as, by its unit; a user that systemd makes for it has no entry in /etc/passwd."""
         if service is None or not (name := service.settings.get("User", "")):
             return None
-        extra = frozenset(words(service.settings, "SupplementaryGroups"))
+        extra = frozenset((*words(service.settings, "SupplementaryGroups"), service.settings.get("Group", "")))
         nobody: frozenset[int] = frozenset()
         gids = self._try(lambda: group_ids(self.places, extra), nobody)
         known = self._account(name)

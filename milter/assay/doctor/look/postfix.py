@@ -14,6 +14,7 @@ from assay.doctor.postfix import Postfix, PostfixFault, parse_parameters, parse_
 MAX_HELD: Final = 200
 """Messages of the hold queue that are looked at: each costs a start of postcat."""
 
+_REMEDY: Final = f"{AS_ROOT}; a Postfix before 2.11, whose postconf cannot be asked so, is too old"
 _UNUSED = re.compile(r"warning: (\S+: )unused parameter: (\w*milter\w*)")
 _FIELD = re.compile(r"^Authentication-Results:((?:.*\n)(?:[ \t].*\n)*)", re.MULTILINE | re.IGNORECASE)
 _FROM = re.compile(r"\sheader\.from=\"?([^\s;\"]+)")
@@ -38,9 +39,9 @@ def look(places: Places) -> Postfix | PostfixFault | None:
     postconf = ["postconf", "-c", str(directory)]
     what = f"the configuration of Postfix in {directory}"
     try:
-        main, main_complaints = outputs_of(what, [*postconf, "-x"])
-        options, options_complaints = outputs_of(what, [*postconf, "-x", "-P"])
-        master = output_of(what, [*postconf, "-M"])
+        main, main_complaints = outputs_of(what, [*postconf, "-x"], _REMEDY)
+        options, options_complaints = outputs_of(what, [*postconf, "-x", "-P"], _REMEDY)
+        master = output_of(what, [*postconf, "-M"], _REMEDY)
     except UnreadError as error:
         if "fatal:" in error.unread.why and "ermission denied" not in error.unread.why:
             return PostfixFault(directory=str(directory), why=error.unread.why.partition("fatal: ")[2])

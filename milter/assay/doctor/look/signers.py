@@ -11,7 +11,6 @@ _FILES: Final = {
     "opendmarc": "/etc/opendmarc.conf",
     "dkimpy-milter": "/etc/dkimpy-milter/dkimpy-milter.conf",
     "openarc": "/etc/openarc.conf",
-    "pyspf-milter": "/etc/pyspf-milter/pyspf-milter.conf",
 }
 _RSPAMD: Final = "/etc/rspamd/local.d/dmarc.conf"
 _OFF = re.compile(r"(?m)^\s*enabled\s*=\s*(false|no)\s*;?")
