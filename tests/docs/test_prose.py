@@ -51,8 +51,7 @@ def test_a_command_of_ours_is_one_that_there_is_with_these_options(words: str) -
 def test_systemctl_is_told_something_that_it_knows(words: str) -> None:
     _, verb, *units = words.split()
 
-    # an editor is nothing for a test; the other one is run by a real systemd (tests/daemon/test_systemd.py)
-    assert verb in VERBS | {"edit", "reset-failed"}
+    assert verb in VERBS | {"edit", "reset-failed", "revert"}
     assert {unit.removesuffix(".service") for unit in units} <= UNITS
 
 
@@ -63,6 +62,13 @@ def test_a_package_to_install_or_remove_is_one_of_those_that_the_tests_use(words
 
     assert verb in {"install", "purge", "remove"}
     assert [name for name in packages if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", known)] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_an_alert_is_one_of_those_that_are_shipped(page: str) -> None:
+    shipped = re.findall(r"- alert: (\w+)", (ROOT / "conf" / "prometheus-alerts.yml").read_text("utf-8"))
+
+    assert set(re.findall(r"`(Assay[A-Z]\w+)`", prose(page))) <= set(shipped)
 
 
 @pytest.mark.real
