@@ -33,9 +33,9 @@ MAX_WORKERS: Final = 256
 """Processes; neither a slip of the finger nor a huge machine should fork thousands (local choice)."""
 MAX_SECONDS: Final = 86400
 """Of any time in the configuration: one day (local choice)."""
-STOP_TIMEOUT: Final = 25.0
+STOP_TIMEOUT: Final = 20.0
 """Seconds. Over a restart whoever connects waits in the backlog of the socket for as long as the old workers take, and
-then for a start; Postfix gives up after 30 seconds (milter_command_timeout), and defers."""
+then for a start, which a slow machine needs some seconds for; Postfix gives up after 30 (milter_command_timeout)."""
 MAX_ID: Final = 255
 """Characters of an authserv-id (local choice)."""
 DEFAULT_POLICIES: Final = "policies"
