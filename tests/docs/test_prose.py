@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, cast
@@ -10,9 +11,12 @@ import click
 import pytest
 
 from assay.cli import main
+from assay.config.model import ConfigFile
 from assay.daemon.notify import Notifier
 from assay.daemon.status import StatusLine
 from assay.policy.model import Disposition
+from assay.policy.schema import PolicyFile
+from sitegen.keys import keys_of
 from support.doc_blocks import ROOT, Block, all_blocks, pages, prose
 from support.doc_systemd import OTHERS, VERBS
 from support.process import program
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from assay.metrics.table import Table
 
 UNITS: Final = OTHERS | {"assay", *(path.name for path in (ROOT / "systemd").glob("assay.*"))}
+POSTFIX: Final = "(?:milter|message|non_smtpd|postscreen|smtpd)_[a-z_]+|queue_minfree|queue_directory"
 PROGRAMS: Final = {"journalctl", "make", "postconf", "postfix", "postqueue", "postsuper", "swaks", "systemd-analyze"}
 CODE: Final = [
     pytest.param(words, id=f"{page}: {words}")
@@ -51,6 +56,7 @@ def test_a_command_of_ours_is_one_that_there_is_with_these_options(words: str) -
 def test_systemctl_is_told_something_that_it_knows(words: str) -> None:
     _, verb, *units = words.split()
 
+    # an editor is nothing for a test; "reset-failed" is run by a real systemd (tests/daemon/test_systemd.py)
     assert verb in VERBS | {"edit", "reset-failed", "revert"}
     assert {unit.removesuffix(".service") for unit in units} <= UNITS
 
@@ -62,6 +68,29 @@ def test_a_package_to_install_or_remove_is_one_of_those_that_the_tests_use(words
 
     assert verb in {"install", "purge", "remove"}
     assert [name for name in packages if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", known)] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_key_that_is_named_with_its_table_is_one_that_there_is(page: str) -> None:
+    known = {
+        (key.table, key.name)
+        for model, path in ((ConfigFile, "conf/assay.toml"), (PolicyFile, "policies/default.toml"))
+        for key in keys_of(model, ROOT / path)
+    }
+    named = set(re.findall(r"`\[([a-z_.]+)\] ([a-z_]+)", prose(page)))
+
+    assert named - known == set()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", pages())
+def test_a_parameter_of_postfix_is_one_that_it_knows(page: str) -> None:
+    named = set(re.findall(rf"`({POSTFIX})(?: = [^`]*)?`", prose(page)))
+    command = [program("postconf"), "-d", "-H", *sorted(named)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert "unknown" not in done.stderr
+    assert named <= set(done.stdout.split())
 
 
 @pytest.mark.parametrize("page", pages())
