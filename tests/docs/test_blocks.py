@@ -1,5 +1,6 @@
 """Every command and every configuration that the pages for administrators show works as it stands."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -117,13 +118,32 @@ def test_a_parser_of_rfc_8601_reads_the_field(block: Block) -> None:
     assert [result.method for result in field.results]
 
 
-@pytest.mark.parametrize("block", shown("sh"))
-def test_commands_that_are_not_run_here_are_shell_and_name_what_is_there(block: Block) -> None:
-    done = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+def lines_of(block: Block) -> list[str]:
+    """The commands of a block without prompts and comments, with files where they are copied to a mail server."""
+    lines = (line.partition(" #")[0].strip() for line in block.text.splitlines())
+    return [re.sub(r"(?<![\w/])(?:\./)?(?:dist/)?(?=assay[_-])", "./", line) for line in lines if line]
 
-    assert (done.returncode, done.stderr) == (0, "")
-    for name in re.findall(r"(?<![\w/])(?:script|conf|policies|systemd|tests)/[\w./-]+", block.text):
-        assert (ROOT / name).exists(), name
+
+def usage_of(script: str) -> str:
+    """The comment that a script begins with."""
+    return (ROOT / script).read_text("utf-8").partition("\nset -")[0]
+
+
+@pytest.mark.parametrize("block", [pytest.param(each, id=each.place) for each in all_blocks("sh") if each.info == "sh"])
+def test_a_command_that_is_not_run_here_is_run_elsewhere_or_is_a_script_of_ours(block: Block) -> None:
+    run = {line for each in blocks("docs/install.md") if each.info == "sh debian" for line in lines_of(each)}
+    syntax = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+
+    assert (syntax.returncode, syntax.stderr) == (0, "")
+    for line in lines_of(block):
+        program, *words = line.split()
+        if program == ".venv/bin/python":
+            assert (ROOT / words[0]).is_file(), line
+        elif program.startswith("script/"):
+            assert os.access(ROOT / program, os.X_OK), line
+            assert not words or words[0] in usage_of(program), f"{program} does not explain {words[0]}"
+        else:
+            assert line in run, f"{block.place}: nothing runs this: {line}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/guides/postfix.md"])

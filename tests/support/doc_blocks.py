@@ -35,7 +35,7 @@ KINDS: Final = {
     "console standin( exit=[0-9]+)?": "the same, but systemctl and journalctl are not the machine's own",
     "shell-session sendmail": "the same on a machine with Debian's Sendmail, in a root of its own",
     "sh debian": "commands that are run as they stand on a minimal Debian with systemd (tests/packaging)",
-    "sh": "commands that cannot be run in a test: their syntax, and that every script they name is there",
+    "sh": "scripts of ours, which explain their first argument; any other command is one of a block that is run",
 }
 """Info string (a regular expression) to what is done with such a block."""
 
