@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from chaos.site import Site
+from chaos.site import PipedDaemon, Site
 from support.process import wait_until
 from support.smtp_load import Load
 
@@ -41,6 +41,27 @@ def log_is_full(site: Site, _load: Load, _random: Random) -> Iterator[None]:
     end = site.daemon.log.stat().st_size + 30
     with _limited([site.daemon.pid, *site.daemon.living()], resource.RLIMIT_FSIZE, lambda _: end):
         yield
+
+
+@contextmanager
+def log_stands_still(site: Site, load: Load, _random: Random) -> Iterator[None]:
+    """Nobody reads the pipe that the log is written to, until it is more than full; then the reader goes on."""
+    assert isinstance(site.daemon, PipedDaemon)
+    site.daemon.reader.signal(signal.SIGSTOP)
+    try:
+        load.wait_for_more(400)  # 120 KB, and a pipe holds 64
+        yield
+    finally:
+        site.daemon.reader.signal(signal.SIGCONT)
+
+
+@contextmanager
+def log_has_no_reader(site: Site, _load: Load, _random: Random) -> Iterator[None]:
+    """Who read the log is gone for good."""
+    assert isinstance(site.daemon, PipedDaemon)
+    site.daemon.reader.signal(signal.SIGKILL)
+    site.daemon.reader.wait()
+    yield
 
 
 @contextmanager
@@ -149,6 +170,10 @@ FAULTS = (
     Fault("clock", clock_jumps),
     Fault("configuration", configuration_is_unreadable, answers=1),
 )
+
+
+PIPED = (Fault("log-stands-still", log_stands_still), Fault("log-without-reader", log_has_no_reader))
+"""For a :class:`PipedDaemon`; after the second it has no log."""
 
 
 @contextmanager

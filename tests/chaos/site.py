@@ -1,17 +1,18 @@
 """What faults befall: a daemon with two workers, the Postfix before it, and the name server behind it."""
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from support.daemon import Daemon
 from support.knot import Knot
 from support.postfix import Postfix
-from support.process import program, wait_until
+from support.process import Process, program, wait_until
 from support.world import bare_dns
 
 WORKERS: Final = 2
@@ -58,13 +59,48 @@ class Site:
         )
 
 
+class PipedDaemon(Daemon):
+    """A daemon whose log goes through a pipe, to a process that writes it down.
+
+    Attributes:
+        reader: that process.
+    """
+
+    reader: Process
+
+    def start(self) -> Self:
+        whole, pipe = self.log, self.log.with_suffix(".pipe")
+        if not pipe.exists():
+            os.mkfifo(pipe)
+        self.reader = Process([program("cat"), str(pipe)], log=whole).start()
+        started = self.output().count("worker started")
+        self.log = pipe
+        try:
+            Process.start(self)
+        finally:
+            self.log = whole
+        self.wait_for(lambda: self.output().count("worker started") > started, "a worker")
+        return self
+
+    def stop(self, *, seconds: float = 20.0) -> int:
+        try:
+            return super().stop(seconds=seconds)
+        finally:
+            self.reader.wait()  # it ends with the last that writes
+
+
 @contextmanager
-def running(directory: Path) -> Iterator[Site]:
-    """Start everything; ``directory`` is open to every user, and its path short."""
+def running(directory: Path, kind: type[Daemon] = Daemon) -> Iterator[Site]:
+    """Start everything; ``directory`` is open to every user, and its path short.
+
+    Args:
+        directory: for all files.
+        kind: of daemon.
+    """
     clock = directory / "clock"
     with bare_dns(directory / "dns", ttl=1) as dns:
         clock.write_text("0")
-        daemon = Daemon(
+        daemon = kind(
             directory / "assay", nameserver=dns.nameserver, unix=True, workers=WORKERS, dns=DNS, env=_skewed(clock)
         )
         with Postfix(daemon.postfix_socket, POSTFIX) as postfix, daemon:

@@ -16,7 +16,7 @@ from support.mail import arrived, message, wait_for
 from support.own_systemd import OwnSystemd
 from support.ports import free_port
 from support.postfix import Postfix
-from support.process import wait_until
+from support.process import lives, wait_until
 from support.smtp_load import Load
 from support.world import OWN
 
@@ -191,6 +191,16 @@ def test_the_death_of_the_supervisor_costs_a_restart_and_no_connection(site: Sit
     # in the backlog until the next one serves
     assert site.send("orphan") == 250
     assert site.systemd.show("NRestarts") == "1"
+
+
+def test_what_is_open_when_the_supervisor_dies_is_deferred_and_systemd_says_why(site: Site) -> None:
+    workers = site.systemd.workers()
+    with site.postfix.connect(address=OWN) as client:
+        assert (client.mail("a@genuine.example")[0], client.rcpt("user@dest.example")[0]) == (250, 250)
+        site.systemd.signal(site.systemd.main_pid(), signal.SIGKILL)
+        wait_until(lambda: not any(map(lives, workers)), "the end of the workers")
+        assert client.data(message("unfinished"))[0] == 451
+    assert "code=killed, status=9/KILL" in site.systemd.journal()
 
 
 def test_a_connection_starts_a_service_that_is_not_running(site: Site) -> None:
