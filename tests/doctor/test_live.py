@@ -71,7 +71,7 @@ def test_a_message_that_we_had_put_on_hold_is_known_by_our_field(site: Site) -> 
     [finding] = [each for each in site.doctor()["findings"] if each["id"] == "mail-on-hold"]
 
     assert finding["what"] == (
-        f"1 in the hold queue by a decision of assay, the oldest for 0 days: {held.queue_id} (from careful.example)"
+        f"1 kept in the queue by a decision of assay, the oldest for 0 days: {held.queue_id} (from careful.example)"
     )
     assert f"postsuper -H {held.queue_id}" in finding["remedy"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from assay.doctor.sendmail import Daemon, parse_sendmail
 from support.doctor_changes import Case, both, check, tables
-from support.doctor_world import ROOT, SOCKET, Machine
+from support.doctor_world import ROOT, SOCKET, Machine, found, machine
 
 GOOD = "FEATURE(`no_default_msa')dnl\n" + (ROOT / "conf/sendmail.mc").read_text("utf-8").replace(
     "inet:8894@127.0.0.1", f"unix:{SOCKET}"
@@ -30,6 +30,19 @@ def mc(text: str, *, compiled: bool = True) -> Callable[[Machine], object]:
 
 def filters(*lines: str) -> Callable[[Machine], object]:
     return mc("FEATURE(`no_default_msa')dnl\n" + "\n".join(lines) + "\n")
+
+
+def queued(directory: str) -> Callable[[Machine], object]:
+    """Put quarantined messages into a queue: two of ours, one of another milter, one that merely waits."""
+
+    def change(made: Machine) -> None:
+        field = "H??Authentication-Results: mx.dest.example;\n\tdmarc=fail\n\t header.from=careful.example;\n"
+        made.write(f"{directory}/hf3AB", f"V8\nT1700000000\nqassay: dmarc-fail\nS<a@b.example>\n{field}.\n")
+        made.write(f"{directory}/hf3AC", "V8\nqassay: dmarc-fail\nS<>\n.\n")
+        made.write(f"{directory}/hf3AD", "V8\nT1700000000\nqspam\n.\n")
+        made.write(f"{directory}/qf3AE", "V8\nT1700000000\n.\n")
+
+    return change
 
 
 CASES = (
@@ -145,6 +158,19 @@ CASES = (
         change=mc(GOOD + "DAEMON_OPTIONS(`P=smtps, Name=S, M=s, InputMailFilters=other;assay')dnl\n"),
         says=("the daemon S ",),
     ),
+    Case(
+        id="mail-on-hold",
+        claim="a message that was quarantined by us, and others that were not",
+        change=both(mc(GOOD), queued("/var/spool/mqueue")),
+        says=("2 kept in the queue", "3AB (from careful.example, dmarc-fail)", "3AC (from nobody, dmarc-fail)"),
+        remedy=("sendmail -qQ -Q -qI3AC",),
+    ),
+    Case(
+        id="mail-on-hold",
+        claim="in the directories of queue groups",
+        change=both(mc(GOOD + "define(`QUEUE_DIR', `/var/queues/q*')\n"), queued("/var/queues/q1/qf")),
+    ),
+    Case(id="", claim="a queue that is not there", change=mc(GOOD + "define(`QUEUE_DIR', `/var/other')\n")),
     Case(id="", claim="a port for everybody", change=mc(GOOD + "DAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl\n")),
 )
 
@@ -163,3 +189,10 @@ def test_quotes_and_parentheses_belong_to_an_argument() -> None:
     [each] = sendmail.filters
     assert (each.listed.path, each.times["R"]) == ("/x(1)", "60s")
     assert sendmail.daemons[0] == Daemon(name="MTA", submission=False, authenticates=False, filters=None)
+
+
+def test_a_queue_that_is_closed_to_us_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    with machine(mc(GOOD), queued("/var/spool/mqueue")) as made:
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        [finding] = found(made)
+    assert (finding.id, finding.what) == ("not-looked-at", f"{made.root}/var/spool/mqueue: permission denied")

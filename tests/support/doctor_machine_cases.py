@@ -197,7 +197,7 @@ MACHINE_CASES: Final = (
                 ),
             )
         ),
-        says=("2 in the hold queue", "the oldest for 3 days: 4A (from a.example), 4B (from b.example)"),
+        says=("2 kept in the queue", "the oldest for 3 days: 4A (from a.example), 4B (from b.example)"),
         remedy=("postsuper -H 4A",),
     ),
     Case(

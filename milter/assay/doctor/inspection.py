@@ -140,9 +140,12 @@ class ResolverView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A message in the hold queue of Postfix that carries our field, which says that we asked for it.
+    """A message that the MTA keeps because we asked for it.
+
+    Postfix keeps no reason: there it is one in the hold queue that carries our field.
 
     Attributes:
+        reason: of Sendmail: the rule that decided.
         since: seconds since 1970.
         author_domain: of the message; empty if the field does not say.
     """
@@ -150,6 +153,7 @@ class Held:
     queue_id: str
     since: int
     author_domain: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ _CALL = re.compile(r"\b(INPUT_MAIL_FILTER|MAIL_FILTER|DAEMON_OPTIONS|define|FEAT
 _COMMENT = re.compile(r"\bdnl\b.*|^#.*", re.MULTILINE)
 # Sendmail's own: connect, send, read (each packet), and the whole of end of message.
 _DEFAULT_TIMES: Final = {"C": "5m", "S": "10s", "R": "10s", "E": "5m"}
+QUEUE: Final = "/var/spool/mqueue"
+"""Where Sendmail keeps its queue unless it is told otherwise."""
 _SUBMISSION_PORTS: Final = frozenset({"submission", "submissions", "smtps", "587", "465"})
 
 
@@ -53,11 +55,13 @@ class Sendmail:
 
     Attributes:
         name: of the host, as it says (confDOMAIN_NAME); empty if it leaves that to the machine.
+        queue: the directory of its queue; may hold wildcards.
         stale: sendmail.cf is older than it, or missing.
     """
 
     path: str
     name: str
+    queue: str
     filters: tuple[Filter, ...]
     daemons: tuple[Daemon, ...]
     stale: bool
@@ -69,7 +73,7 @@ def parse_sendmail(text: str, path: str, *, stale: bool) -> Sendmail:
     order: list[str] = []
     daemons: list[Daemon] = []
     features: set[str] = set()
-    own_name = ""
+    own_name, queue = "", QUEUE
     for macro, arguments in _calls(_COMMENT.sub("", text)):
         match macro, arguments:
             case ("INPUT_MAIL_FILTER", [name, equates, *_]):
@@ -81,6 +85,8 @@ def parse_sendmail(text: str, path: str, *, stale: bool) -> Sendmail:
                 order = _names(names)
             case ("define", ["confDOMAIN_NAME", own_name, *_]):
                 pass
+            case ("define", ["QUEUE_DIR", queue, *_]):
+                pass
             case ("DAEMON_OPTIONS", [equates, *_]):
                 daemons.append(_daemon(equates))
             case ("FEATURE", [feature, *_]):
@@ -91,7 +97,7 @@ def parse_sendmail(text: str, path: str, *, stale: bool) -> Sendmail:
         # what cf/README says of it: port 587, M=E, so that nobody has to authenticate
         daemons.append(Daemon(name="MSA", submission=True, authenticates=False, filters=None))
     filters = tuple(declared[name] for name in order if name in declared)
-    return Sendmail(path=path, name=own_name, filters=filters, daemons=tuple(daemons), stale=stale)
+    return Sendmail(path=path, name=own_name, queue=queue, filters=filters, daemons=tuple(daemons), stale=stale)
 
 
 def _calls(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from assay.doctor.inspection import Inspection, Library, Machine
+from assay.doctor.inspection import Held, Inspection, Library, Machine
 from assay.doctor.model import Finding, error, notice, warning
 
 NO_MTA: Final = notice(
@@ -38,9 +38,10 @@ OLD_LIBRARY: Final = error(
 )
 HELD: Final = warning(
     "mail-on-hold",
-    "Messages wait in the hold queue because a policy said quarantine: nobody gets them until they are released or"
-    " deleted. (Postfix keeps no reason; that it was assay is known from the Authentication-Results field of each.)",
-    "postsuper -H ID releases one, postsuper -d ID deletes it; quarantine by a header field needs no such care.",
+    "Messages wait in the queue because a policy said quarantine: nobody gets them until they are released or deleted."
+    " (Sendmail keeps our reason. Postfix keeps none: that it was assay is known from the field in each.)",
+    "Postfix: postsuper -H ID releases one, postsuper -d ID deletes it. Sendmail: sendmail -qQ -Q -qIID. Quarantine by"
+    " a header field needs no such care.",
 )
 UNREAD: Final = notice(
     "not-looked-at",
@@ -124,14 +125,21 @@ def _clock(machine: Machine) -> Iterator[Finding]:
 
 
 def _held(inspection: Inspection) -> Iterator[Finding]:
-    if not inspection.held or inspection.postfix is None:
+    if not inspection.held:
         return
     held = sorted(inspection.held, key=lambda message: message.since)
     days = int((inspection.machine.now - held[0].since) // _DAY)
-    some = ", ".join(f"{each.queue_id} (from {each.author_domain or 'nobody'})" for each in held[:_SHOWN])
+    some = ", ".join(map(_named, held[:_SHOWN]))
     more = "" if len(held) <= _SHOWN else ", ..."
+    first = held[0].queue_id
     yield HELD.found(
-        f"{len(held)} in the hold queue by a decision of assay, the oldest for {days} days: {some}{more}",
-        f"postcat -q {held[0].queue_id} shows one, postsuper -H {held[0].queue_id} releases it, postsuper -d"
-        f" {held[0].queue_id} deletes it",
+        f"{len(held)} kept in the queue by a decision of assay, the oldest for {days} days: {some}{more}",
+        f"postcat -q {first} shows one, postsuper -H {first} releases it, postsuper -d {first} deletes it"
+        if inspection.postfix is not None
+        else f"mailq -qQ shows them; sendmail -qQ -Q -qI{first} && sendmail -qI{first} releases one",
     )
+
+
+def _named(held: Held) -> str:
+    reason = f", {held.reason}" if held.reason else ""
+    return f"{held.queue_id} (from {held.author_domain or 'nobody'}{reason})"

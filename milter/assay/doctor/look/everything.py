@@ -12,7 +12,7 @@ from assay.config.model import Config
 from assay.config.socket import SocketFamily
 from assay.dns.nameservers import NameserverError, system_nameservers
 from assay.doctor.check.chain import own_id
-from assay.doctor.inspection import Account, Contact, Inspection, Unread, Walk
+from assay.doctor.inspection import Account, Contact, Held, Inspection, Unread, Walk
 from assay.doctor.look import listeners, machine, postfix, resolver, sendmail, signers, socket, unit
 from assay.doctor.look.paths import account, group_ids, walk
 from assay.doctor.look.places import AS_ROOT, Places, UnreadError
@@ -62,10 +62,16 @@ class Looker:
         )
         if config is not None:
             inspection = self._around(config, inspection)
+        return replace(inspection, held=self._held(inspection), unread=tuple(dict.fromkeys(self.unread)))
+
+    def _held(self, inspection: Inspection) -> tuple[Held, ...]:
+        """Read the queues: of Postfix through its programs, so on the machine itself alone; of Sendmail its files."""
+        found, other = inspection.postfix, inspection.sendmail
+        nothing: tuple[Held, ...] = ()
         if found is not None and self.places.live:
             name = own_id(inspection, found.value("myhostname"))
-            inspection = replace(inspection, held=self._try(lambda: postfix.held(found, name), ()))
-        return replace(inspection, unread=tuple(dict.fromkeys(self.unread)))
+            return self._try(lambda: postfix.held(found, name), nothing)
+        return nothing if other is None else self._try(lambda: sendmail.held(self.places, other), nothing)
 
     def _around(self, config: Config, inspection: Inspection) -> Inspection:
         """Add what the configuration leads to: its socket, its files, and the name servers."""
