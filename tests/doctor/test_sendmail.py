@@ -170,6 +170,12 @@ CASES = (
         claim="in the directories of queue groups",
         change=both(mc(GOOD + "define(`QUEUE_DIR', `/var/queues/q*')\n"), queued("/var/queues/q1/qf")),
     ),
+    Case(
+        id="",
+        claim="everybody may write to the directory, but only to his own files",
+        change=mc(GOOD),
+        after=lambda made: made.path(SOCKET).parent.chmod(0o1777),
+    ),
     Case(id="", claim="a queue that is not there", change=mc(GOOD + "define(`QUEUE_DIR', `/var/other')\n")),
     Case(id="", claim="a port for everybody", change=mc(GOOD + "DAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl\n")),
 )

@@ -17,12 +17,11 @@ def _on_every_address(made: Machine) -> None:
 
 
 def _sendmail(made: Machine) -> None:
-    """Have Sendmail instead of Postfix, attached as conf/sendmail.mc advises, and its sendmail.cf made before that."""
+    """Have Sendmail instead of Postfix, attached as conf/sendmail.mc advises."""
     made.main.clear()
     text = (ROOT / "conf/sendmail.mc").read_text("utf-8").replace("inet:8894@127.0.0.1", f"unix:{SOCKET}")
-    made.write("/etc/mail/sendmail.cf", "")
     made.write("/etc/mail/sendmail.mc", "FEATURE(`no_default_msa')dnl\n" + text)
-    os.utime(made.path("/etc/mail/sendmail.cf"), (0, 0))
+    made.write("/etc/mail/sendmail.cf", "")
 
 
 MTA_CASES: Final = (
@@ -320,8 +319,16 @@ MTA_CASES: Final = (
     Case(
         id="sendmail-cf-stale",
         claim="sendmail.mc was changed, and sendmail.cf not made anew",
-        change=_sendmail,
+        change=both(_sendmail, lambda made: os.utime(made.path("/etc/mail/sendmail.cf"), (0, 0))),
         says=("/etc/mail/sendmail.mc is newer",),
         remedy=("make -C /etc/mail",),
+    ),
+    Case(
+        id="socket-directory-unsafe",
+        claim="the group may write to the directory of the socket",
+        change=_sendmail,
+        after=lambda made: made.path(SOCKET).parent.chmod(0o775),
+        says=("/var/spool/postfix/assay (mode 0775), above the socket that",),
+        remedy=("chmod go-w /var/spool/postfix/assay",),
     ),
 )

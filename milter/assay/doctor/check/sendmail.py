@@ -8,7 +8,7 @@ from assay.doctor.check import chain
 from assay.doctor.check.postfix import COMMAND_TIMEOUT, CONNECT_TIMEOUT, CONTENT_TIMEOUT, MIN_SECONDS, SUBMISSION
 from assay.doctor.inspection import Inspection
 from assay.doctor.milters import Listed, is_at
-from assay.doctor.model import Finding, warning
+from assay.doctor.model import Finding, error, warning
 from assay.doctor.postfix import seconds
 from assay.doctor.sendmail import Filter, Sendmail
 
@@ -17,7 +17,15 @@ STALE: Final = warning(
     "sendmail.mc was changed after sendmail.cf was made of it: what it says is not in force.",
     "make -C /etc/mail, and restart Sendmail.",
 )
-KINDS: Final = (STALE,)
+UNSAFE: Final = error(
+    "socket-directory-unsafe",
+    "A group or everybody may write to a directory above the unix socket: Sendmail takes such a socket for unsafe and"
+    " does not start, or defers all mail if it runs already.",
+    "chmod go-w the directory.",
+)
+KINDS: Final = (STALE, UNSAFE)
+
+_STICKY: Final = 0o1000
 
 _DEFERS: Final = frozenset({"T", "4"})
 _TIMES: Final = {
@@ -48,6 +56,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
     where = chain.Chain(place=sendmail.path, own_name=sendmail.name, reorder=lambda order: _reorder(sendmail, order))
     yield from chain.check(inspection, [each.listed for each in sendmail.filters], ours, where)
     yield from _while_away(sendmail, own, config)
+    yield from _directories(inspection, sendmail, config)
     yield from _times(sendmail, own, config)
     for daemon in sendmail.daemons:
         applies = daemon.filters is None or own.name in daemon.filters
@@ -59,6 +68,17 @@ def check(inspection: Inspection) -> Iterator[Finding]:
                 f"{sendmail.path}: the daemon {daemon.name} takes mail of own users through assay, and {why}",
                 f"add FEATURE(`no_default_msa')dnl and"
                 f" DAEMON_OPTIONS(`Port=submission, Name={daemon.name}, M=Ea, InputMailFilters=')dnl, {_REBUILD}",
+            )
+
+
+def _directories(inspection: Inspection, sendmail: Sendmail, config: Config) -> Iterator[Finding]:
+    walk = inspection.walks.get((config.socket.path, ""))
+    for step in walk.steps if walk is not None else ():
+        if step.directory and step.mode & 0o022 and not step.mode & _STICKY:
+            yield UNSAFE.found(
+                f"{step.path} (mode {step.mode:04o}), above the socket that {sendmail.path} names, may be written to by"
+                " others than root",
+                f"chmod go-w {step.path}",
             )
 
 
