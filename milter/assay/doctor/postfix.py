@@ -134,7 +134,7 @@ class Postfix:
 
     def milters(self, service: Service) -> tuple[Listed, ...]:
         """Return the milters that see the mail of a service, in order."""
-        if "no_milters" in re.split(r"[\s,]+", self.value("receive_override_options", service)):
+        if "no_milters" in self.value("receive_override_options", service).replace(",", " ").split():
             return ()
         return tuple(self._listed(self.value("smtpd_milters", service), service))
 
@@ -153,7 +153,7 @@ class Postfix:
         queue = self.value("queue_directory")
         common = {key: self.value(f"milter_{key}", service) for key in _PER_MILTER}
         for inside, plain in _LIST.findall(text):
-            spelled, *settings = re.split(r"\s*,\s*", inside.strip()) if inside else [plain]
+            spelled, *settings = [part.strip() for part in inside.split(",")] if inside else [plain]
             own = dict(part.split("=", 1) for part in settings if "=" in part)
             path = chroot = otherwise = ""
             kind, _, rest = spelled.partition(":")

@@ -134,6 +134,7 @@ MIN_PROTOCOL: Final = 6
 MIN_SECONDS: Final = 10
 """For connecting and for a command (local choice): a start of assay takes about two on a small machine."""
 
+_NUMBER = re.compile(r"\d+")
 _NUL = re.compile(r"\\0{1,3}(?![0-7])")
 _SPF_SERVICE = re.compile(r"check_policy_service\s+\{?\s*(\S*(?:policyd?-spf|pyspf|spf-policy)\S*)", re.IGNORECASE)
 _RESTRICTIONS: Final = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
@@ -151,7 +152,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
         yield UNUSED.found(
             f"{file}{name} is no parameter of Postfix", f"write {(meant or ['another'])[0]}; postfix reload"
         )
-    version = tuple(int(part) for part in re.findall(r"\d+", postfix.value("mail_version"))[:2])
+    version = tuple(int(part) for part in _NUMBER.findall(postfix.value("mail_version"))[:2])
     if version < MIN_VERSION:
         yield OLD_POSTFIX.found(f"this is Postfix {postfix.value('mail_version')}", "upgrade Postfix to 2.6 or newer")
     if not any(_NUL.search(postfix.value(f"message_{verb}_characters")) for verb in ("strip", "reject")):

@@ -16,7 +16,8 @@ MAX_HELD: Final = 200
 
 _REMEDY: Final = f"{AS_ROOT}; a Postfix before 2.11, whose postconf cannot be asked so, is too old"
 _UNUSED = re.compile(r"warning: (\S+: )unused parameter: (\w*milter\w*)")
-_FIELD = re.compile(r"^Authentication-Results:((?:.*\n)(?:[ \t].*\n)*)", re.MULTILINE | re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
+_RESULTS = re.compile(r"^Authentication-Results:((?:.*\n)(?:[ \t].*\n)*)", re.MULTILINE | re.IGNORECASE)
 _FROM = re.compile(r"\sheader\.from=\"?([^\s;\"]+)")
 
 
@@ -58,7 +59,7 @@ def look(places: Places) -> Postfix | PostfixFault | None:
 
 def _old_defaults(level: str) -> bool:
     """Whether an open column of master.cf means a chroot, as it did before Postfix 3.0 (compatibility_level 0)."""
-    number = re.match(r"\d+", level)
+    number = _NUMBER.match(level)
     return number is None or int(number[0]) == 0
 
 
@@ -91,7 +92,7 @@ def _ours(postfix: Postfix, entries: list[dict[str, Any]], authserv_id: str) -> 
             header = output_of("a held message", ["postcat", "-c", postfix.directory, "-h", "-q", queue_id])
         except UnreadError:
             continue  # released or deleted since
-        for field in _FIELD.findall(header):
+        for field in _RESULTS.findall(header):
             name, _, results = field.partition(";")
             if name.strip().lower() == authserv_id and "disposition=quarantine" in results:
                 author = _FROM.search(results)

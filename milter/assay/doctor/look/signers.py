@@ -13,7 +13,7 @@ _FILES: Final = {
     "openarc": "/etc/openarc.conf",
 }
 _RSPAMD: Final = "/etc/rspamd/local.d/dmarc.conf"
-_OFF = re.compile(r"(?m)^\s*enabled\s*=\s*(false|no)\s*;?")
+_OFF = re.compile(r"(?m)^[ \t]*enabled[ \t]*=[ \t]*(false|no)\b")
 
 
 def look(places: Places) -> Mapping[str, Mapping[str, str]]:
