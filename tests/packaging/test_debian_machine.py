@@ -3,6 +3,7 @@
 The tests follow the life of one machine; each state of it is a fixture that rests on the one before.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -191,6 +192,21 @@ def test_what_it_says_to_add_is_enough_for_postfix_to_use_it(attached: State) ->
 
     assert code == 250
     assert "dmarc=pass" in mail_server.delivered(attached.machine)[-1]
+
+
+def test_what_it_says_to_add_is_what_is_shipped(installed: State) -> None:
+    shipped = installed.machine.read("/usr/share/assay/conf/postfix-main.cf").splitlines()
+    said = re.findall(r"(?m)^    (\w+ = .+)$", installed.output)
+
+    assert said == [line for line in shipped if re.match(r"\w+ = ", line)]
+
+
+def test_the_doctor_finds_nothing_to_mend_in_what_the_package_and_its_advice_made(attached: State) -> None:
+    found = json.loads(attached.machine.run("assay", "doctor", "--json", check=False))
+
+    # The name server of this test is hardly one, the machine has no clock of its own, and its name is short.
+    of_the_machine = re.compile("resolver-|clock-|authserv-id-not-unique")
+    assert [each for each in found["findings"] if not of_the_machine.match(each["id"])] == []
 
 
 def test_in_monitor_mode_a_forged_message_is_marked_and_nothing_else(attached: State) -> None:
