@@ -5,12 +5,12 @@ For each: its version, its licence as it says itself, the SHA-256 of the wheel, 
 
 import hashlib
 import sys
-from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 _HEAD = """\
-The libraries that this package carries, and their licences. Each wheel was installed as it was.
+The libraries that this package carries, and their licences: installed from these wheels, without the lists of files in
+them, and the one that was compiled (pymilter) without its symbols.
 The texts of the licences are below {site}.
 """
 
@@ -24,37 +24,43 @@ def _licence(distribution: Distribution) -> str:
     return next(one_line, None) or " or ".join(classified) or "see its text"
 
 
-def _texts(site: Path, distribution: Distribution) -> Iterator[str]:
-    folder = f"{distribution.metadata['Name'].replace('-', '_')}-{distribution.version}.dist-info".lower()
-    for found in site.iterdir():
-        if found.name.lower().replace("-", "_").replace(".", "_") == folder.replace("-", "_").replace(".", "_"):
-            for path in sorted(found.rglob("*")):
-                if path.is_file() and path.name.upper().startswith(("LICEN", "COPYING", "NOTICE", "AUTHORS")):
-                    yield str(path.relative_to(site))
+def _key(name: str, version: str) -> tuple[str, str]:
+    """Spell a name in the one way in which the files of a wheel and its metadata agree."""
+    return name.lower().replace("-", "_").replace(".", "_"), version
 
 
-def _wheels(directory: Path) -> dict[tuple[str, str], str]:
-    """Return the SHA-256 of each wheel by its normalised name and version."""
-    found = {}
-    for path in directory.glob("*.whl"):
-        name, version, *_ = path.name.split("-")
-        found[name.lower().replace(".", "_"), version] = hashlib.sha256(path.read_bytes()).hexdigest()
+def _texts(site: Path) -> dict[tuple[str, str], list[str]]:
+    """Return the files that hold licences, relative to the directory, by the key of what they are for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for folder in site.glob("*.dist-info"):
+        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+        found[_key(name, version)] = [
+            str(path.relative_to(site))
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name.upper().startswith(("LICEN", "COPYING", "NOTICE", "AUTHORS"))
+        ]
     return found
+
+
+def _hashes(wheels: Path) -> dict[tuple[str, str], str]:
+    """Return the SHA-256 of each wheel by its key."""
+    return {
+        _key(*path.name.split("-")[:2]): hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.glob("*.whl")
+    }
 
 
 def main(site: Path, wheels: Path) -> None:
     """Print the list."""
-    hashes = _wheels(wheels)
+    hashes, texts = _hashes(wheels), _texts(site)
     print(_HEAD.format(site="/" + str(site).partition("/debian/assay/")[2]))
-    known = sorted(distributions(path=[str(site)]), key=lambda each: each.metadata["Name"].lower())
-    for distribution in known:
+    for distribution in sorted(distributions(path=[str(site)]), key=lambda each: each.metadata["Name"].lower()):
         name = distribution.metadata["Name"]
         if name == "assay":
             continue
-        key = name.lower().replace("-", "_").replace(".", "_"), distribution.version
+        key = _key(name, distribution.version)
         print(f"{name} {distribution.version}: {_licence(distribution)}")
         print(f"    sha256:{hashes[key]}")
-        for text in _texts(site, distribution):
+        for text in texts[key]:
             print(f"    {text}")
 
 

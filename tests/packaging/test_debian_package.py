@@ -128,7 +128,7 @@ def test_each_module_is_compiled_and_each_byte_code_is_current(deb: Path, tmp_pa
         assert int.from_bytes(header[12:16], "little") == source.stat().st_size, source
 
 
-def test_the_libraries_that_it_carries_are_listed_with_a_licence_and_a_text(deb: Path, tmp_path: Path) -> None:
+def test_the_libraries_that_it_carries_are_listed_with_a_licence_whose_text_is_there(deb: Path, tmp_path: Path) -> None:
     subprocess.run(["dpkg-deb", "--extract", deb, tmp_path], check=True)
     listed = (tmp_path / "usr/lib/assay/bundled.txt").read_text("utf-8")
     [site] = (tmp_path / "usr/lib/assay/lib").glob("python*/site-packages")

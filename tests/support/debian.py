@@ -40,7 +40,7 @@ def clean_root() -> Path:
     It skips the test where none can be made: without root, or without Debian's mirror.
     """
     if os.geteuid() != 0:
-        pytest.skip("a root of Debian is made and booted by root only")
+        pytest.skip("a Debian of the tests' own is made and booted by root: run script/test as root for these")
     release = platform.freedesktop_os_release()
     if release.get("ID") != "debian":
         pytest.skip(f"the package is for Debian, and this is {release.get('PRETTY_NAME', 'something else')}")
@@ -75,7 +75,7 @@ def _make_root(directory: Path, suite: str, packages: list[str]) -> None:
         pytest.skip("apt knows no mirror of Debian on this machine: apt-get update")
     done = subprocess.run(
         [
-            *(program("mmdebstrap"), "--mode=root", "--format=directory", "--variant=minbase", "--quiet"),
+            *(program("mmdebstrap"), "--mode=root", "--format=directory", "--variant=minbase"),
             *(f"--include={','.join(packages)}", suite, directory, "-"),
         ],
         input=sources,
