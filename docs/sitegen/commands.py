@@ -76,7 +76,7 @@ def exit_codes(command: click.Command, root: click.Command = main) -> str:
 def _commands(
     command: click.Command, words: tuple[str, ...] = ("assay",), parent: click.Context | None = None
 ) -> Iterator[tuple[tuple[str, ...], click.Context]]:
-    context = click.Context(command, info_name=words[-1], parent=parent)
+    context = click.Context(command, info_name=words[-1], parent=parent, **command.context_settings)
     yield words, context
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

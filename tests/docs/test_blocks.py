@@ -51,8 +51,9 @@ def nameserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.real
 @pytest.mark.parametrize("page", MACHINE_PAGES)
 def test_a_machine_that_is_set_up_as_the_page_says_does_what_it_says(page: str, nameserver: str) -> None:
-    with Machine(nameserver, letters(page), set_up(page)) as machine:
-        for block in blocks(page):
+    shown = blocks(page)
+    with Machine(nameserver, letters(page), set_up(page), "".join(block.text for block in shown)) as machine:
+        for block in shown:
             machine.do(block)
 
 

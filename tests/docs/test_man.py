@@ -74,6 +74,12 @@ def test_each_option_is_on_the_page_of_its_command(built: Path, page: str, optio
 
 @pytest.mark.real
 @pytest.mark.parametrize("page", sorted(set(PAGES) - {"assay.toml.5", "assay-policy.5"}))
+def test_each_command_says_how_to_ask_for_help(built: Path, page: str) -> None:
+    assert "-h, --help" in rendered(built / "man" / page).partition("\nOPTIONS\n")[2]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"assay.toml.5", "assay-policy.5"}))
 def test_each_command_says_its_exit_status(built: Path, page: str) -> None:
     _, _, after = rendered(built / "man" / page).partition("\nEXIT STATUS\n")
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -61,9 +62,12 @@ class Machine:
         nameserver: the only one of assay.
         mail: comes in each time that assay serves with a new configuration.
         before: commands that make it the machine of somebody who has something else already.
+        shown: what the page has people type; a Postfix of which it says nothing is not started.
     """
 
-    def __init__(self, nameserver: str, mail: Sequence[Letter] = (), before: Sequence[str] = ()) -> None:
+    def __init__(
+        self, nameserver: str, mail: Sequence[Letter] = (), before: Sequence[str] = (), shown: str = ""
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="assay-guide-", dir="/tmp"))
         self.root.chmod(0o755)
         self._nameserver = nameserver
@@ -76,6 +80,8 @@ class Machine:
         settings = {"virtual_mailbox_domains": "dest.example, your.domain", "myhostname": "mx.your.domain"}
         self.postfix = Postfix("", settings, services=services, chroot=True)
         self.other = Postfix("")
+        self._running = [self.postfix] * bool(re.search(r"\b(postfix|postqueue|swaks)\b", shown))
+        self._running += [self.other] * ("/etc/postfix-in" in shown)
         self._seen = self.root / "etc/postfix"
         self._prepare(nameserver)
         self.service = Service([str(self.root / "bin/assay"), "run"], self.root / "units", self.here, self._time_passes)
@@ -101,22 +107,23 @@ class Machine:
         path.chmod(0o755)
 
     def __enter__(self) -> Self:
-        self.service.start()
-        for command in self._before:
-            self._run(self.here(command))
-        self.postfix.start()
-        self.other.start()
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, self.root)
+            stack.callback(self.service.close)
+            for postfix in {self.postfix, self.other} - set(self._running):
+                stack.callback(postfix.remove)
+            self.service.start()
+            for command in self._before:
+                self._run(self.here(command))
+            for postfix in self._running:
+                stack.enter_context(postfix)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         if value is not None:
             value.add_note(f"the log of the daemon:\n{self.service.daemon.output()}")
-        try:
-            self.service.close()
-        finally:
-            self.postfix.__exit__(kind, value, tb)
-            self.other.__exit__(kind, value, tb)
-            shutil.rmtree(self.root)
+        self._stack.__exit__(kind, value, tb)
 
     def _places(self) -> Mapping[str, str]:
         """What stands in a guide, and what it is here; a longer one comes before one that it begins with."""

@@ -209,9 +209,10 @@ class Postfix:
         try:
             self.stop()
         finally:
-            self._remove()
+            self.remove()
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Remove its files; of one that was not started, or was stopped."""
         if self._sudo:
             subprocess.run([*self._sudo, "rm", "-rf", str(self.directory)], check=True)
         else:
