@@ -11,6 +11,7 @@ from assay.dns.attempt import Attempt
 from assay.dns.client import DnsClient
 from assay.dns.engine import Engine
 from assay.dns.nameservers import Nameserver, parse_nameserver
+from assay.dns.voice import Voice
 from support.dnsserver import Behaviour, DnsServer, dead, rcode, slow
 from support.ports import free_port
 
@@ -41,6 +42,25 @@ def fails(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize(
+    ("answers", "silent"),
+    [
+        pytest.param([], True, id="never an answer"),
+        pytest.param([90.0], True, id="none since the question was asked"),
+        pytest.param([100.0], False, id="one at the same moment"),
+        pytest.param([101.0], False, id="one soon after it"),
+        pytest.param([104.5], True, id="the first after a silence, too late for a repetition"),
+        pytest.param([101.0, 104.5], True, id="a word, a silence, and a word that comes too late"),
+        pytest.param([103.8, 104.5], False, id="answers all along"),
+    ],
+)
+def test_when_name_servers_count_as_silent(answers: list[float], silent: bool) -> None:  # noqa: FBT001 - a column
+    voice = Voice(1.0)
+    for moment in answers:
+        voice.hear(moment)
+    assert voice.was_silent(100.0, 105.0) is silent
+
+
+@pytest.mark.parametrize(
     ("behaviour", "whose"),
     [
         pytest.param(dead, "ours", id="no answer from a name server that says nothing else either"),
@@ -65,6 +85,15 @@ def test_a_name_that_gets_no_answer_while_others_do_is_its_owners(stack: ExitSta
     message.prefetch(b"dead.test", RRType.TXT)
     assert isinstance(ask(asking, b"a.test"), Found)
     assert not fails(message.resolve(b"dead.test", RRType.TXT))
+
+
+def test_a_name_server_that_comes_back_when_it_is_too_late_for_a_name_is_ours(stack: ExitStack) -> None:
+    server = stack.enter_context(DnsServer(ZONE, {b"dead.test": dead, b"a.test": slow(0.35)}))
+    asking = client(stack, server)
+    message = asking.for_message()
+    message.prefetch(b"dead.test", RRType.TXT)
+    message.prefetch(b"a.test", RRType.TXT)
+    assert fails(message.resolve(b"dead.test", RRType.TXT))
 
 
 def test_a_name_server_that_is_gone_is_ours(stack: ExitStack) -> None:

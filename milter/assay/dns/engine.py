@@ -25,6 +25,7 @@ from assay.dns.chain import Chain, Settled, follow
 from assay.dns.counts import DnsEvent
 from assay.dns.lookup import Lookup, Task
 from assay.dns.nameservers import Nameserver
+from assay.dns.voice import Voice
 from assay.dns.wire import RCode, WireError, is_truncated, parse_response
 
 MIN_ATTEMPTS: Final = 3
@@ -86,7 +87,7 @@ class Engine:
         self._rounds = -(-MIN_ATTEMPTS // len(settings.nameservers))  # rounded up
         self._interval = settings.timeout / (self._rounds * len(settings.nameservers) + 1)
         self._suspect_until: dict[int, float] = {}
-        self._heard_at = -math.inf
+        self._voice = Voice(self._interval)
         self._tasks: set[Task] = set()
         self._attempts: dict[int, tuple[Task, Attempt, int]] = {}
         self._turns = 0
@@ -311,7 +312,7 @@ class Engine:
 
     def _on_reply(self, task: Task, attempt: Attempt, packet: bytes) -> None:
         self._suspect_until.pop(attempt.server, None)
-        self._heard_at = self._settings.clock()
+        self._voice.hear(self._settings.clock())
         task.heard = True
         if is_truncated(packet) and not attempt.stream:
             self._ask_again(task, attempt, stream=True, edns=attempt.edns)
@@ -381,9 +382,9 @@ class Engine:
         self._settled(task.lookup, answer, ttl)
 
     def _is_ours(self, task: Task) -> bool:
-        """Whether a failure is on our side: we could not ask, or since we did no name server answered anybody."""
+        """Whether a failure is on our side: we could not ask, or nobody was answered meanwhile."""
         begun = task.lookup.deadline - self._settings.timeout
-        return task.unsent or (not task.heard and self._heard_at < begun)
+        return task.unsent or (not task.heard and self._voice.was_silent(begun, task.lookup.deadline))
 
     def _abandon(self, why: str) -> None:
         """Answer every question that is under way or handed in."""
