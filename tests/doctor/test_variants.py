@@ -195,6 +195,36 @@ CASES = (
             tables("[exempt]\nkeep_results = true\n"),
         ),
     ),
+    Case(
+        id="",
+        claim="a service for own users on a port of its own",
+        change=service(
+            "2587 inet n - y - - smtpd",
+            "smtpd_milters=",
+            "smtpd_sasl_auth_enable=yes",
+            "smtpd_client_restrictions=permit_sasl_authenticated,reject",
+        ),
+    ),
+    Case(
+        id="",
+        claim="a filter on another machine of ours hands back",
+        change=service(
+            "10026 inet n - y - - smtpd", "smtpd_milters=", "smtpd_recipient_restrictions=permit_mynetworks,reject"
+        ),
+    ),
+    Case(
+        id="milter-not-listed",
+        claim="a port for everybody whose milters are off",
+        change=service(
+            "2525 inet n - y - - smtpd",
+            "smtpd_milters=",
+            "smtpd_recipient_restrictions=permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination",
+        ),
+        says=("2525/inet: -o smtpd_milters does not list assay",),
+    ),
+    Case(
+        id="", claim="port 25 of loopback alone", change=service("127.0.0.1:25 inet n - y - - smtpd", "smtpd_milters=")
+    ),
     Case(id="", claim="mail of this machine alone", change=service("127.0.0.1:2525 inet n - y - - smtpd")),
     Case(
         id="",

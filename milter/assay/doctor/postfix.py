@@ -64,6 +64,11 @@ class Service:
         """Whether an inet service listens for this machine alone by its name."""
         return self.kind == "inet" and self.name.startswith(_LOOPBACK)
 
+    def lets_in_only(self, permit: str) -> bool:
+        """Whether one of its own lists of restrictions ends with this permission and ``reject``."""
+        lists = [value for name, value in self.overrides.items() if name.endswith("_restrictions")]
+        return any(re.split(r"[\s,]+", value.strip())[-2:] == [permit, "reject"] for value in lists)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostfixFault:
@@ -122,15 +127,19 @@ class Postfix:
     def role(self, service: Service) -> Role:
         """Tell whose mail a service takes.
 
-        A submission service is known by its port or by the name that it gives to milters; a service for this machine
-        by its address, or because it alone switches the content filter off, as one does where a filter hands back.
+        A submission service is known by its port, by the name that it gives to milters, or because it lets in nobody
+        else than who authenticated himself; one for this machine by its address, because it lets in nobody else than
+        mynetworks, or because it alone switches the content filter off, as one does where a filter hands back.
         """
+        if service.kind != "inet" or service.port in _SMTP_PORTS:
+            return Role.LOCAL if service.on_loopback else Role.PUBLIC
         named = service.overrides.get("milter_macro_daemon_name") == "ORIGINATING"
-        if service.port in _SUBMISSION_PORTS or (named and service.kind == "inet" and service.port not in _SMTP_PORTS):
+        if service.port in _SUBMISSION_PORTS or named or service.lets_in_only("permit_sasl_authenticated"):
             return Role.SUBMISSION
         filters = any(self.value("content_filter", each) for each in self.receivers)
-        hands_back = filters and service.kind == "inet" and service.overrides.get("content_filter") == ""
-        return Role.LOCAL if service.on_loopback or hands_back else Role.PUBLIC
+        hands_back = filters and service.overrides.get("content_filter") == ""
+        local = service.on_loopback or hands_back or service.lets_in_only("permit_mynetworks")
+        return Role.LOCAL if local else Role.PUBLIC
 
     def milters(self, service: Service) -> tuple[Listed, ...]:
         """Return the milters that see the mail of a service, in order."""
