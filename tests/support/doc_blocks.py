@@ -32,7 +32,7 @@ KINDS: Final = {
     "text log": "lines of the log: every key is one that is explained",
     "text header": "an Authentication-Results field: the message that came before it in the page got it",
     "console( exit=[0-9]+)?": "commands that are run as they stand, and what they print",
-    "console standin( exit=[0-9]+)?": "the same, but systemctl and journalctl are not the machine's own",
+    "console standin( exit=[0-9]+)?": "the same with stand-ins for systemctl and journalctl; a real systemd gets each",
     "shell-session sendmail": "the same on a machine with Debian's Sendmail, in a root of its own",
     "sh debian": "commands that are run as they stand on a minimal Debian with systemd (tests/packaging)",
     "sh": "scripts of ours, which explain their first argument; any other command is one of a block that is run",
