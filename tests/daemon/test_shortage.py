@@ -59,6 +59,14 @@ def test_a_worker_whose_memory_ran_out_finishes_and_another_takes_its_place(
         assert "dmarc=pass" in stamped(send(client))
 
 
+def test_an_idle_connection_does_not_keep_a_worker_whose_memory_ran_out(daemon: ZoneDaemon) -> None:
+    with daemon.session(), daemon.session() as client:
+        assert send(client, body=b"too much").smtp.startswith("451 4.3.0 ")
+        wait_until(lambda: len(_workers(daemon)) == 2, "another worker")
+        with daemon.session() as new:
+            assert "dmarc=pass" in stamped(send(new))
+
+
 def test_a_worker_with_hardly_a_descriptor_left_accepts_no_connection_until_some_are_closed(daemon: ZoneDaemon) -> None:
     with daemon.session() as early:
         send(early)

@@ -5,6 +5,7 @@ worker can stop to accept and go on to serve, which libmilter itself cannot.
 """
 
 import fcntl
+import math
 import os
 import resource
 import select
@@ -65,8 +66,8 @@ class Acceptor:
             os.dup2(self._listener.fileno(), self._descriptor)
             log.info("connections are accepted again")
 
-    def drain(self) -> None:
-        """Stop accepting for good and wait until every accepted connection has ended.
+    def drain(self, seconds: float = math.inf) -> None:
+        """Stop accepting for good and wait until every accepted connection has ended, or so many seconds.
 
         Connections that wait in the backlog stay there, for the other workers or the next generation. The connections
         are counted by looking at this process's descriptors and not by callbacks: between accept and the first callback
@@ -75,7 +76,8 @@ class Acceptor:
         os.dup2(self._idle.fileno(), self._descriptor)
         self._idle.close()  # and so there is a descriptor left to look with
         self._listener.close()
-        while True:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             # before the first look, too: an accept that was under way shows its descriptor a moment later
             time.sleep(DRAIN_INTERVAL)
             # Without a descriptor to look with nothing is known, and that is not the same as no connection.

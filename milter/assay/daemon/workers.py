@@ -6,6 +6,7 @@ that it accepted has ended, and exits (P12).
 """
 
 import ctypes
+import math
 import os
 import socket
 import sys
@@ -87,20 +88,28 @@ def serve_with(
     serve(listener, control, counters, retirement, lambda: Session(context))
 
 
+RETIREMENT: Final = 10.0
+"""Seconds that a worker whose memory ran out gives to what it has. Another one is started when it has gone, and an MTA
+that connects meanwhile waits longer than that."""
+
+
 class Retirement:
     """How a worker ends itself whose memory ran out: it finishes what it has, and the supervisor starts another.
 
     What is left of a memory that ran out may suffice for nothing but to defer, message after message.
+
+    Attributes:
+        begun: it ends.
     """
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._begun = False
+        self.begun = False
 
     def begin(self) -> None:
         """Drain and exit; from any thread, any number of times."""
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             # the control thread finds the end of its stream
             with suppress(OSError):
                 self._control.shutdown(socket.SHUT_RD)
@@ -132,7 +141,7 @@ def serve(
     _share_heaps()
     _register(new_session, SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection, counters)
     acceptor = Acceptor(listener)
-    threading.Thread(target=_obey, args=(control, acceptor), name="control", daemon=True).start()
+    threading.Thread(target=_obey, args=(control, acceptor, retirement), name="control", daemon=True).start()
     control.sendall(READY)
     try:
         Milter.main()
@@ -213,13 +222,13 @@ def _end_of_message(ctx: Any, counters: Counters) -> int:  # noqa: ANN401 - pymi
         return int(Milter.TEMPFAIL)
 
 
-def _obey(control: socket.socket, acceptor: Acceptor) -> None:
+def _obey(control: socket.socket, acceptor: Acceptor, retirement: Retirement) -> None:
     """Answer the supervisor and look after the descriptors until told to drain, then drain; in the control thread."""
     control.settimeout(LOOK_INTERVAL)
     while not _told_to_drain(control):
         with suppress(OSError, MemoryError):  # whatever it finds: there must be somebody to drain
             acceptor.look()
-    acceptor.drain()
+    acceptor.drain(RETIREMENT if retirement.begun else math.inf)
     # The interpreter's own exit would wait for libmilter's main loop.
     os._exit(0)
 
