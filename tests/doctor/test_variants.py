@@ -146,6 +146,22 @@ CASES = (
         remedy=("= unix:assay/assay.sock, unix:clamav/clamav-milter.ctl'",),
     ),
     # Postfix
+    Case(
+        id="",
+        claim="exactly as long as it takes",
+        change=main(milter_command_timeout="10s", milter_connect_timeout="10", milter_content_timeout="40s"),
+    ),
+    Case(id="", claim="the oldest Postfix that will do", change=main(mail_version="2.6.0")),
+    Case(
+        id="milter-in-non-smtpd",
+        claim="cleanup looks from its chroot",
+        change=main(non_smtpd_milters="unix:/assay/assay.sock"),
+    ),
+    Case(
+        id="socket-path-for-chroot",
+        claim="a column that is left open means no chroot today",
+        change=both(main(smtpd_milters="unix:/assay/assay.sock"), master("smtp inet n - y", "smtp inet n - -")),
+    ),
     Case(id="", claim="an action that Postfix does not know defers", change=main(milter_default_action="wait")),
     Case(
         id="",
@@ -313,29 +329,26 @@ CASES = (
     Case(
         id="",
         claim="a user that systemd makes reads through its group",
-        change=both(
-            drop_in("User=somebody", "DynamicUser=yes", "SupplementaryGroups=postfix"),
-        ),
+        change=drop_in("User=somebody", "DynamicUser=yes", "SupplementaryGroups=postfix"),
         after=lambda made: made.config.chmod(0o640),
     ),
     Case(
         id="",
         claim="nothing is known of who runs it",
-        change=both(drop_in("User=somebody")),
+        change=drop_in("User=somebody"),
         after=lambda made: made.config.chmod(0o640),
     ),
     Case(
         id="",
         claim="the group of the service may read",
-        change=both(
-            drop_in("User=somebody", "DynamicUser=yes", "Group=postfix"),
-        ),
+        change=drop_in("User=somebody", "DynamicUser=yes", "Group=postfix"),
         after=lambda made: made.config.chmod(0o640),
     ),
     # the service
     Case(id="", claim="no unit where no systemd is", change=without_unit),
     Case(id="unit-as-root", claim="no user at all", change=drop_in("User="), says=("User= is not set",)),
     Case(id="", claim="systemd waits for ever", change=drop_in("TimeoutStopSec=infinity")),
+    Case(id="", claim="a watchdog of ten seconds", change=drop_in("WatchdogSec=10")),
     Case(id="", claim="no limit of descriptors", change=drop_in("LimitNOFILE=infinity")),
     Case(id="", claim="restarted after faults only", change=drop_in("Restart=on-failure")),
     Case(

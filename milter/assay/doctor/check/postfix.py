@@ -160,7 +160,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
             f"{postfix.place('message_strip_characters')} holds no \\0",
             postfix.command("message_strip_characters", r"\0"),
         )
-    if any(_ours(inspection, config, postfix.non_smtpd_milters)):
+    if _ours(inspection, config, postfix.non_smtpd_milters):
         yield NON_SMTPD.found(
             f"{postfix.place('non_smtpd_milters')} lists assay",
             postfix.command("non_smtpd_milters", _without(inspection, config, postfix.non_smtpd_milters)),
