@@ -101,7 +101,7 @@ def supervisor_is_killed(site: Site, _load: Load, _random: Random) -> Iterator[N
     site.daemon.signal(signal.SIGKILL)
     site.daemon.wait()
     wait_until(partial(_started, site), "a new supervisor")
-    wait_until(lambda: not any(map(_lives, old)), "the end of the old workers")
+    wait_until(lambda: not set(old) & set(site.daemon.living()), "the end of the old workers")
     yield
 
 
@@ -190,10 +190,6 @@ def _limited(pids: Sequence[int], kind: int, limit: Callable[[int], int]) -> Ite
 def _limit(pid: int, kind: int, limits: tuple[int, int]) -> None:
     with suppress(ProcessLookupError):
         resource.prlimit(pid, kind, limits)
-
-
-def _lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 def _started(site: Site) -> bool:

@@ -1,6 +1,7 @@
 """What faults befall: a daemon with two workers, the Postfix before it, and the name server behind it."""
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -103,12 +104,16 @@ def running(directory: Path, kind: type[Daemon] = Daemon) -> Iterator[Site]:
         daemon = kind(
             directory / "assay", nameserver=dns.nameserver, unix=True, workers=WORKERS, dns=DNS, env=_skewed(clock)
         )
-        with Postfix(daemon.postfix_socket, POSTFIX) as postfix, daemon:
-            site = Site(daemon, postfix, dns, clock)
-            site.two_workers()
-            yield site
-            daemon.stop()
-            wait_until(lambda: not daemon.living(), "the end of every worker")
+        try:
+            with Postfix(daemon.postfix_socket, POSTFIX) as postfix, daemon:
+                site = Site(daemon, postfix, dns, clock)
+                site.two_workers()
+                yield site
+                daemon.stop()
+                wait_until(lambda: not daemon.living(), "the end of every worker")
+        finally:
+            for pid in daemon.living():  # each has a process group of its own, so that nobody else would
+                os.kill(pid, signal.SIGKILL)
 
 
 def _skewed(clock: Path) -> dict[str, str]:

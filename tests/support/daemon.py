@@ -1,9 +1,11 @@
 """The daemon as an administrator starts it: ``assay run`` with a configuration file, in a process of its own."""
 
+import os
 import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -82,8 +84,16 @@ nameservers = ["{nameserver}"]
         return [int(pid) for pid in re.findall(r'"worker started" pid=(\d+)', self.output())]
 
     def living(self) -> list[int]:
-        """Those of its workers that are there: a process that ended and was not waited for is not."""
-        return [pid for pid in self.workers() if lives(pid)]
+        """Those of its workers that are there: a process that ended and was not waited for is not.
+
+        Nor is another program that has the process id of a worker that ended long ago.
+        """
+        return [pid for pid in dict.fromkeys(self.workers()) if lives(pid) and self._is_one_of_us(pid)]
+
+    def _is_one_of_us(self, pid: int) -> bool:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return os.fsencode(self.config) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return False
 
     def line(self, *parts: str) -> str:
         """Wait for the log line that holds all these parts, and return it."""
