@@ -72,7 +72,8 @@ def test_as_json_it_is_one_object() -> None:
         "id": "mail-unjudged-while-away",
         "severity": "warning",
         "what": f"{made.root}/etc/postfix/main.cf: milter_default_action is accept",
-        "remedy": f"postconf -c {made.root}/etc/postfix -e 'milter_default_action = tempfail' && postfix reload",
+        "remedy": f"postconf -c {made.root}/etc/postfix -e 'milter_default_action = tempfail'"
+        f" && postfix -c {made.root}/etc/postfix reload",
     }
 
 

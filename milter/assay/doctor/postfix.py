@@ -114,15 +114,15 @@ class Postfix:
         """Give the command that sets a value where it is set now."""
         if service is not None and name in service.overrides:
             return self.override(name, value, service)
-        return f"{self._postconf} -e '{name} = {value}' && postfix reload"
+        return f"postconf{self._instance} -e '{name} = {value}' && postfix{self._instance} reload"
 
     def override(self, name: str, value: str, service: Service) -> str:
         """Give the command that sets a value for one service."""
-        return f"{self._postconf} -P '{service.label}/{name}={value}' && postfix reload"
+        return f"postconf{self._instance} -P '{service.label}/{name}={value}' && postfix{self._instance} reload"
 
     @property
-    def _postconf(self) -> str:
-        return "postconf" if self.directory == "/etc/postfix" else f"postconf -c {self.directory}"
+    def _instance(self) -> str:
+        return "" if self.directory == "/etc/postfix" else f" -c {self.directory}"
 
     def role(self, service: Service) -> Role:
         """Tell whose mail a service takes.
