@@ -86,9 +86,10 @@ nameservers = ["{nameserver}"]
     def living(self) -> list[int]:
         """Those of its workers that are there: a process that ended and was not waited for is not.
 
-        Nor is another program that has the process id of a worker that ended long ago.
+        Nor is another program, or the supervisor, that has the process id of a worker that ended long ago.
         """
-        return [pid for pid in dict.fromkeys(self.workers()) if lives(pid) and self._is_one_of_us(pid)]
+        started = dict.fromkeys(self.workers())
+        return [pid for pid in started if pid != self.pid and lives(pid) and self._is_one_of_us(pid)]
 
     def _is_one_of_us(self, pid: int) -> bool:
         with suppress(FileNotFoundError, ProcessLookupError):

@@ -43,12 +43,13 @@ def leave_descriptors(pid: int, count: int) -> int:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process is there and has not ended."""
+    """Whether a process is there and has not ended; a thread that has the number is none."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="backslashreplace")
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="backslashreplace")
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return fields["Tgid"] == str(pid) and fields["State"][0] not in "ZX"
 
 
 def program(name: str) -> str:
