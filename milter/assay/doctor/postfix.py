@@ -67,7 +67,7 @@ class Service:
     def lets_in_only(self, permit: str) -> bool:
         """Whether one of its own lists of restrictions ends with this permission and ``reject``."""
         lists = [value for name, value in self.overrides.items() if name.endswith("_restrictions")]
-        return any(re.split(r"[\s,]+", value.strip())[-2:] == [permit, "reject"] for value in lists)
+        return any(value.replace(",", " ").split()[-2:] == [permit, "reject"] for value in lists)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
