@@ -28,8 +28,8 @@ POSTFIX: Final = {
 }
 
 DNS: Final = """\
-timeout = 1
-budget = 2
+timeout = 2
+budget = 4
 negative_ttl = 1
 """
 
