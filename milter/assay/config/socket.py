@@ -70,9 +70,19 @@ class SocketAddress:
         """
         if self.family is SocketFamily.UNIX:
             return f"unix:{self.path.removeprefix(QUEUE_DIRECTORY)}"
-        # To listen on every address is fine, to connect to it is not: Postfix runs on this machine or is told another.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - only compared
-        return f"inet:{_bracketed(host)}:{self.port}"
+        return f"inet:{_bracketed(self._reachable)}:{self.port}"
+
+    @property
+    def destination(self) -> tuple[str, int] | str:
+        """Where a program of this machine connects: host and port, or a path. An abstract name begins with NUL."""
+        if self.family is SocketFamily.UNIX:
+            return f"\0{self.path[1:]}" if self.path.startswith("@") else self.path
+        return self._reachable, self.port
+
+    @property
+    def _reachable(self) -> str:
+        # To listen on every address is fine, to connect to it is not: the MTA runs on this machine or is told another.
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - only compared
 
 
 def parse_socket(text: str, directory: Path) -> SocketAddress:

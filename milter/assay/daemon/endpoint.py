@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Final, NoReturn
 
 from assay.config.socket import SocketAddress
+from assay.daemon.back_off import BackOff
 from assay.daemon.listener import ListenError, open_listener
 from assay.log import get_logger
 from assay.metrics.exposition import CONTENT_TYPE, exposition
@@ -37,12 +38,6 @@ DEADLINE: Final = 5.0
 FRESH: Final = 1.0
 """Seconds for which the same numbers are shown again, so that a flood of requests adds them up once a second."""
 
-MAX_BACK_OFF: Final = 60.0
-"""Seconds between two attempts to replace an endpoint that keeps dying."""
-
-STABLE_AFTER: Final = 60.0
-"""Seconds of life after which a death is a first death again."""
-
 
 class Endpoint:
     """What the supervisor knows of the process: its socket, which stays while processes come and go."""
@@ -55,8 +50,7 @@ class Endpoint:
         self._control: socket.socket | None = None
         self._pid: int | None = None
         self._started = 0.0
-        self._failures = 0
-        self._start_at = 0.0
+        self._back_off = BackOff()
 
     def open(self, address: SocketAddress | None) -> None:
         """Listen at another address, or nowhere; what listened before goes on until the new one does.
@@ -74,20 +68,21 @@ class Endpoint:
                 raise ListenError(f"[metrics] address: {error}") from error
         self.close()
         self._address, self._listener = address, listener
-        self._failures, self._start_at = 0, 0.0
+        self._back_off = BackOff()
 
     def tend(self) -> float:
         """Start the process if it is missing and its time has come; return the seconds until there is more to do."""
         if self._listener is None or self._pid is not None:
             return 3600.0
-        if time.monotonic() >= self._start_at:
+        if not self._back_off.left():
             try:
                 self._fork(self._listener)
             except OSError as error:
-                log.error("no process or descriptor is left for the metrics", reason=error, retry_in=self._back_off())  # noqa: TRY400 - the reason says it
+                delay = self._back_off.failed()
+                log.error("no process or descriptor is left for the metrics", reason=error, retry_in=delay)  # noqa: TRY400 - the reason says it
             else:
                 return 3600.0
-        return max(0.0, self._start_at - time.monotonic())
+        return self._back_off.left()
 
     @property
     def lives(self) -> bool:
@@ -99,9 +94,8 @@ class Endpoint:
         if pid != self._pid:
             return
         self._forget_process()
-        if time.monotonic() - self._started >= STABLE_AFTER:
-            self._failures = 0
-        log.error("metrics ended", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=self._back_off())
+        delay = self._back_off.failed(lived=time.monotonic() - self._started)
+        log.error("metrics ended", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=delay)
 
     def close(self) -> None:
         """Stop listening and end the process."""
@@ -126,13 +120,6 @@ class Endpoint:
         if self._control is not None:
             self._control.close()
         self._control = self._pid = None
-
-    def _back_off(self) -> float:
-        """Count a failure; return the seconds until the next attempt."""
-        self._failures += 1
-        delay = 0.0 if self._failures == 1 else min(MAX_BACK_OFF, 2.0 ** min(self._failures - 2, 10))
-        self._start_at = time.monotonic() + delay
-        return delay
 
     def _fork(self, listener: socket.socket) -> None:
         ours, theirs = socket.socketpair()

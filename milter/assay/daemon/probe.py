@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from assay.answers import Answer, RRType, Unavailable
-from assay.config.socket import SocketAddress, SocketFamily
+from assay.config.socket import SocketAddress
 from assay.daemon.facts_of import hash_body
 from assay.daemon.judge import Judgement, Settings, judge
 from assay.daemon.listener import ListenError
@@ -80,7 +80,7 @@ def check_reachable(address: SocketAddress) -> None:
     Raises:
         ListenError: this user must not, or does not see the file; the message says what to change.
     """
-    destination = _destination(address)
+    destination = address.destination
     if not isinstance(destination, str) or destination.startswith("\0"):
         return
     if not Path(destination).exists():
@@ -150,7 +150,7 @@ def _helo(client: IPAddress) -> bytes:
 def _send(
     queue_id: str, address: SocketAddress, client: IPAddress, headers: Sequence[HeaderField], timeout: float
 ) -> Verdict:
-    with MilterClient.connect_to(_destination(address), timeout=timeout) as mta:
+    with MilterClient.connect_to(address.destination, timeout=timeout) as mta:
         mta.negotiate()
         mta.macros(b"C", j=RECEIVER)
         mta.connect(client, name="probe.invalid")
@@ -163,14 +163,6 @@ def _send(
         )
         mta.quit()
         return verdict
-
-
-def _destination(address: SocketAddress) -> tuple[str, int] | str:
-    if address.family is SocketFamily.UNIX:
-        return f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
-    # who listens on every address is reached on loopback
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - only compared
-    return host, address.port
 
 
 def _due(judgement: Judgement) -> dict[str, object]:

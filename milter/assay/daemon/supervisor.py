@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, NoReturn
 
+from assay.daemon.back_off import BackOff
 from assay.daemon.changes import log_changes
 from assay.daemon.counting import SupervisorCounts
 from assay.daemon.endpoint import Endpoint
@@ -35,12 +36,6 @@ log = get_logger()
 STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 RELOAD_SIGNALS: Final = frozenset({signal.SIGHUP, signal.SIGUSR1})
 SIGNALS: Final = STOP_SIGNALS | RELOAD_SIGNALS | {signal.SIGCHLD}
-
-MAX_BACK_OFF: Final = 60.0
-"""Seconds between two attempts to replace a worker that keeps dying."""
-
-STABLE_AFTER: Final = 60.0
-"""Seconds of life after which a worker's death is a first death again."""
 
 AFTER_STOP_TIMEOUT: Final = 30.0
 """Seconds that the service manager should grant beyond ``stop_timeout``, for what comes after it."""
@@ -107,8 +102,7 @@ class Supervisor:
         self._endpoint = Endpoint(self.table)
         self._status = StatusLine(self._notifier, self.table)
         self._workers: dict[int, WorkerProcess] = {}
-        self._failures = 0
-        self._respawn_at = 0.0
+        self._back_off = BackOff()
 
     def run(self) -> int:
         """Serve until told to stop; return the exit code.
@@ -176,7 +170,7 @@ class Supervisor:
         """Return for how long nothing needs to be done: no worker may be replaced, no probe is due; at most an hour."""
         until_respawn = math.inf
         if len(self._serving()) < self._setup.config.workers:
-            until_respawn = max(0.0, self._respawn_at - time.monotonic())
+            until_respawn = self._back_off.left()
         until_told = min(self._watchdog.patience(), self._status.patience()) if self._ready else math.inf
         return min(3600.0, until_respawn, until_told)
 
@@ -198,9 +192,9 @@ class Supervisor:
                 worker.kill()
 
     def _start_missing(self, listener: socket.socket) -> None:
-        while len(self._serving()) < self._setup.config.workers and time.monotonic() >= self._respawn_at:
+        while len(self._serving()) < self._setup.config.workers and not self._back_off.left():
             if self._start(self._setup, listener) is None:
-                log.error("no worker could be started", retry_in=self._back_off(lived=0.0))
+                log.error("no worker could be started", retry_in=self._back_off.failed())
 
     def _start(self, setup: Setup, listener: socket.socket) -> WorkerProcess | None:
         """Fork a worker and wait until it serves; None, with a log line that says why, if that fails."""
@@ -308,15 +302,8 @@ class Supervisor:
             if finished:
                 log.info("worker finished", pid=pid)
                 continue
-            delay = None if worker.draining else self._back_off(lived=time.monotonic() - worker.started)
+            delay = None if worker.draining else self._back_off.failed(lived=time.monotonic() - worker.started)
             log.error("worker died", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=delay)
-
-    def _back_off(self, *, lived: float) -> float:
-        """Count a failure, of a worker that lived so many seconds; return the seconds until the next attempt."""
-        self._failures = 1 if lived >= STABLE_AFTER else self._failures + 1
-        delay = 0.0 if self._failures == 1 else min(MAX_BACK_OFF, 2.0 ** min(self._failures - 2, 10))
-        self._respawn_at = time.monotonic() + delay
-        return delay
 
     def _renew(self, listener: socket.socket) -> None:
         """Read everything again, and tell the service manager of the beginning and the end of it."""
@@ -348,7 +335,7 @@ class Supervisor:
             log.error("reload failed, its workers do not start: the old ones go on")
             return ReloadOutcome.FAILED
         before, self._setup = self._setup, setup
-        self._failures, self._respawn_at = 0, 0.0
+        self._back_off = BackOff()
         for worker in old:
             worker.drain()
         try:

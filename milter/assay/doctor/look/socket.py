@@ -21,9 +21,9 @@ def look(places: Places, address: SocketAddress) -> SocketView:
 
 
 def _contact(places: Places, address: SocketAddress) -> tuple[Contact, str]:
-    target: tuple[str, int] | str = (_reachable(address.host), address.port)
-    if address.family is SocketFamily.UNIX:
-        target = str(places.under(address.path))
+    target = address.destination
+    if isinstance(target, str):
+        target = str(places.under(target))
     try:
         client = MilterClient.connect_to(target, timeout=PATIENCE)
     except OSError as error:
@@ -39,8 +39,3 @@ def _contact(places: Places, address: SocketAddress) -> tuple[Contact, str]:
         if not client.protocol & Protocol.HDR_LEADSPC:
             return Contact.STRANGE, "it is a milter that does not ask for the leading space of fields, as assay does"
     return Contact.SPEAKS, ""
-
-
-def _reachable(host: str) -> str:
-    """Return where to connect to for a listener on every address."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
