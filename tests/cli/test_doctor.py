@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from assay.cli import main
 from support import postconf
 from support.dnsserver import DnsServer, rcode
+from support.doctor_changes import drop_in
 from support.doctor_world import Machine, machine
 
 
@@ -45,11 +46,11 @@ def test_notices_alone_are_no_reason_to_fail() -> None:
 
 
 def test_a_warning_is_a_reason_to_fail() -> None:
-    with machine(without_postfix, lambda made: made.settings.update(stop_timeout="120")) as made:
+    with machine(without_postfix, drop_in("Restart=no")) as made:
         result = run(made)
 
     assert result.exit_code == 1
-    assert "warning unit-stop-timeout" in result.stdout
+    assert "warning unit-no-restart" in result.stdout
 
 
 def test_it_says_that_nothing_is_wrong() -> None:

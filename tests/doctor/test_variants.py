@@ -347,16 +347,17 @@ CASES = (
     # the service
     Case(id="", claim="no unit where no systemd is", change=without_unit),
     Case(id="unit-as-root", claim="no user at all", change=drop_in("User="), says=("User= is not set",)),
-    Case(id="", claim="systemd waits for ever", change=drop_in("TimeoutStopSec=infinity")),
+    Case(id="", claim="systemd waits for ever", change=drop_in("Type=exec", "TimeoutStopSec=infinity")),
     Case(id="", claim="a watchdog of ten seconds", change=drop_in("WatchdogSec=10")),
     Case(id="", claim="no limit of descriptors", change=drop_in("LimitNOFILE=infinity")),
     Case(id="", claim="restarted after faults only", change=drop_in("Restart=on-failure")),
     Case(
         id="unit-stop-timeout",
         claim="minutes and seconds",
-        change=both(drop_in("TimeoutStopSec=1min 5s"), setting("stop_timeout", "65")),
+        change=both(drop_in("Type=exec", "TimeoutStopSec=1min 5s"), setting("stop_timeout", "65")),
         says=("is 65s",),
     ),
+    Case(id="", claim="systemd is told of a longer stop_timeout", change=setting("stop_timeout", "120")),
     Case(
         id="",
         claim="started after the last change",

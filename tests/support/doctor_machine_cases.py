@@ -135,8 +135,8 @@ MACHINE_CASES: Final = (
     ),
     Case(
         id="unit-stop-timeout",
-        claim="stop_timeout is longer than systemd waits",
-        change=setting("stop_timeout", "120"),
+        claim="stop_timeout is longer than systemd waits, which nobody tells",
+        change=both(drop_in("Type=exec"), setting("stop_timeout", "120")),
         says=("TimeoutStopSec= is 90s", "120s"),
         remedy=("TimeoutStopSec=150",),
     ),

@@ -52,8 +52,9 @@ KILL_MODE: Final = error(
 )
 STOP_TIMEOUT: Final = warning(
     "unit-stop-timeout",
-    "systemd kills the service before its workers have finished the messages they have (stop_timeout).",
-    "TimeoutStopSec= in the unit larger than stop_timeout, or a smaller stop_timeout.",
+    "systemd kills the service before its workers have finished the messages they have (stop_timeout). With Type=notify"
+    " it is told how long they may take, and waits.",
+    "TimeoutStopSec= in the unit larger than stop_timeout, or Type=notify.",
 )
 NO_RESTART: Final = warning(
     "unit-no-restart",
@@ -72,20 +73,8 @@ WATCHDOG: Final = warning(
     "WatchdogSec= of the unit that comes with assay.",
 )
 KINDS: Final = (
-    *(
-        MISSING,
-        NOT_ENABLED,
-        NEEDS_RELOAD,
-        FAILED,
-        NOT_IN_FORCE,
-        AS_ROOT,
-        SANDBOX,
-        KILL_MODE,
-        STOP_TIMEOUT,
-        NO_RESTART,
-        DESCRIPTORS,
-    ),
-    WATCHDOG,
+    *(MISSING, NOT_ENABLED, NEEDS_RELOAD, FAILED, NOT_IN_FORCE, AS_ROOT),
+    *(SANDBOX, KILL_MODE, STOP_TIMEOUT, NO_RESTART, DESCRIPTORS, WATCHDOG),
 )
 
 DEFAULT_DESCRIPTORS: Final = 1024
@@ -164,7 +153,7 @@ def _life(unit: Unit, inspection: Inspection) -> Iterator[Finding]:
     mode = unit.settings.get("KillMode", "control-group")
     if mode not in {"mixed", "process"}:
         yield KILL_MODE.found(f"{_place(unit, 'KillMode')} is {mode}", _edit("KillMode=mixed"))
-    if inspection.config is not None:
+    if inspection.config is not None and unit.settings.get("Type") != "notify":
         stop = seconds(unit.settings.get("TimeoutStopSec", f"{DEFAULT_STOP:g}"))
         if stop is not None and stop <= inspection.config.stop_timeout:
             yield STOP_TIMEOUT.found(
