@@ -170,8 +170,8 @@ class Machine:
         return text
 
     def there(self, text: str) -> str:
-        """Turn paths and ports of this machine into those of a guide."""
-        text = text.replace(str(self._seen), "/etc/postfix")
+        """Turn paths and ports of this machine into those of a guide, where Postfix is the machine's only one."""
+        text = text.replace(f" -c {self._seen}", "").replace(str(self._seen), "/etc/postfix")
         for theirs, ours in self._places().items():
             text = text.replace(ours, theirs)
         return text
