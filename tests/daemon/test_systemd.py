@@ -16,7 +16,7 @@ from support.mail import arrived, message, wait_for
 from support.own_systemd import OwnSystemd
 from support.ports import free_port
 from support.postfix import Postfix
-from support.process import lives, wait_until
+from support.process import wait_until
 from support.smtp_load import Load
 from support.world import OWN
 
@@ -198,7 +198,7 @@ def test_what_is_open_when_the_supervisor_dies_is_deferred_and_systemd_says_why(
     with site.postfix.connect(address=OWN) as client:
         assert (client.mail("a@genuine.example")[0], client.rcpt("user@dest.example")[0]) == (250, 250)
         site.systemd.signal(site.systemd.main_pid(), signal.SIGKILL)
-        wait_until(lambda: not any(map(lives, workers)), "the end of the workers")
+        wait_until(lambda: not any(map(site.systemd.lives, workers)), "the end of the workers")
         assert client.data(message("unfinished"))[0] == 451
     assert "code=killed, status=9/KILL" in site.systemd.journal()
 

@@ -22,12 +22,11 @@ from typing import Final, Self
 
 import pytest
 
+from support.boot import EX_UNAVAILABLE, remove_group
 from support.process import program, wait_until
 
 ROOT: Final = Path(__file__).parent.parent.parent
 BOOT: Final = Path(__file__).parent / "boot_debian.sh"
-EX_UNAVAILABLE: Final = 69
-"""The status of boot_debian.sh where the machine around does not allow it."""
 
 # What a mail server has before assay comes, with what the package depends on: its installation needs no network then.
 # (python3-venv is for the other way to install, which is shown beside the package.)
@@ -239,19 +238,5 @@ for top, directories, files in os.walk("/"):
             else:
                 self._unshare.kill()
         self._unshare.wait()
-        with contextlib.suppress(OSError):
-            group = Path((self._scratch / "mounts" / "cgroup").read_text("utf-8").strip())
-            for directory, _, _ in os.walk(group, topdown=False):
-                wait_until(lambda directory=directory: _removed(directory), f"{directory} to be empty")
+        remove_group(self._scratch / "mounts" / "cgroup")
         shutil.rmtree(self._scratch)
-
-
-def _removed(group: str) -> bool:
-    """Remove a control group whose last process may not be gone yet."""
-    try:
-        Path(group).rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True

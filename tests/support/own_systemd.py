@@ -11,11 +11,11 @@ from typing import Final, Self
 
 import pytest
 
+from support.boot import EX_UNAVAILABLE, remove_group
 from support.postfix import administrator
 from support.process import Process, wait_until
 
 ROOT: Final = Path(__file__).parent.parent.parent
-_IMPOSSIBLE: Final = 77
 
 
 class OwnSystemd:
@@ -68,7 +68,7 @@ class OwnSystemd:
 
     def _booted(self) -> bool:
         if not self._process.alive():
-            if self._process.wait() == _IMPOSSIBLE:
+            if self._process.wait() == EX_UNAVAILABLE:
                 pytest.skip(f"this machine cannot run a second systemd: {self._process.output()}")
             raise AssertionError(f"no systemd: {self._process.output()}")
         self._init = _init_below(self._process.pid)
@@ -80,15 +80,7 @@ class OwnSystemd:
             target = self._init or self._process.pid
             subprocess.run([*self._sudo, "kill", "-KILL", str(target)], check=False)
             self._process.wait()
-        if self._cgroup.exists():
-            group = Path(self._cgroup.read_text("utf-8").strip())
-            wait_until(lambda: self._removed(group), "the end of all processes")
-
-    def _removed(self, group: Path) -> bool:
-        """Remove the control group, in which a process may still be ending."""
-        remove = ["find", str(group), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]
-        subprocess.run([*self._sudo, *remove], capture_output=True, check=False)
-        return not group.exists()
+        remove_group(self._cgroup, self._sudo)
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command inside, as root; return what it wrote to stdout."""
@@ -126,6 +118,10 @@ class OwnSystemd:
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send a signal to a process inside, by its number there."""
         self.run("kill", f"-{number.value}", str(pid))
+
+    def lives(self, pid: int) -> bool:
+        """Whether a process inside has not ended, by its number there."""
+        return not self.fails("kill", "-0", str(pid))
 
     def process_status(self, pid: int) -> dict[str, str]:
         """What /proc says of a process inside."""

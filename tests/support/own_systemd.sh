@@ -7,23 +7,15 @@
 # is /var/spool/postfix; its file `cgroup` will name the control group to be removed afterwards. All else that is written
 # goes to memory. It shares the network with the machine, and nothing else: processes, mounts, cgroups and names are its
 # own, and none of its boot is run but sockets and the journal.
-# It replaces itself by that systemd; to end it is to kill this process. Exit code 77: this machine cannot do it.
+# It replaces itself by that systemd; to end it is to kill this process. Exit code 69: this machine cannot do it.
 set -euo pipefail
-
-impossible() {
-    echo "$*" >&2
-    exit 77
-}
+# shellcheck source-path=SCRIPTDIR source=boot.sh
+source "$(dirname "$0")/boot.sh"
 
 if [[ ${2:-} != inside ]]; then
     ((EUID == 0)) || impossible "this user is not root"
     [[ -x /lib/systemd/systemd ]] || impossible "there is no systemd"
-    group=$(findmnt --noheadings --first-only --types cgroup2 --output TARGET) || impossible "there is no cgroup v2"
-    # The root of a new namespace is where its maker is: a group of our own, or it would be that of the machine.
-    group=$group/assay-systemd-$$
-    mkdir "$group" || impossible "a cgroup of its own cannot be made"
-    echo "$group" >"$1/cgroup"
-    echo $$ >"$group/cgroup.procs"
+    enter_own_group "$1/cgroup"
     unshare --mount --propagation private --pid --fork --uts --ipc --cgroup true || impossible "unshare fails"
     exec unshare --mount --propagation private --pid --fork --kill-child --uts --ipc --cgroup "$0" "$1" inside
 fi
@@ -49,23 +41,8 @@ overlay / "$new"
 for directory in /usr /etc /var; do
     ! mountpoint --quiet "$directory" || overlay "$directory" "$new$directory"
 done
-mount -t proc proc "$new/proc" || impossible "mounting /proc fails"
-mount --bind "$new/proc/sys" "$new/proc/sys"
-mount -o remount,bind,ro "$new/proc/sys" # a second init would set what is the machine's
-mount --bind /sys "$new/sys"
-mount -o remount,bind,ro "$new/sys"
-mount -t cgroup2 cgroup2 "$new/sys/fs/cgroup" || impossible "mounting cgroup v2 fails"
-mount -t tmpfs -o mode=0755 assay "$new/dev"
-for device in null zero full random urandom tty; do
-    touch "$new/dev/$device"
-    mount --bind "/dev/$device" "$new/dev/$device"
-done
-mkdir "$new/dev/shm" "$new/dev/pts"
-mount -t devpts -o newinstance,ptmxmode=0666 devpts "$new/dev/pts"
-ln -s pts/ptmx "$new/dev/ptmx"
-mount -t tmpfs -o mode=1777 assay "$new/dev/shm"
-mount -t tmpfs -o mode=0755 assay "$new/run"
-mount -t tmpfs -o mode=1777 assay "$new/tmp"
+cd "$new"
+furnish
 
 # The program at the place that the unit names: the environment of the tests, and our own code beside it.
 overlay "$checkout/.venv" "$new/opt/assay"
@@ -97,11 +74,7 @@ printf '[Unit]\nDefaultDependencies=no\nRequires=systemd-journald.socket sysinit
 mkdir -p "$new/etc/sysusers.d"
 cp "$checkout/systemd/assay.sysusers" "$new/etc/sysusers.d/assay.conf"
 
-# Not chroot: who is in one cannot have a user namespace, and PrivateUsers= is one.
-mkdir "$new/old"
-cd "$new"
-pivot_root . old || impossible "pivot_root fails"
-umount --lazy /old
+take_root
 systemd-sysusers >/dev/null
 exec env -i container=assay-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /lib/systemd/systemd --system --unit=assay-test.target --log-target=journal-or-kmsg --show-status=false </dev/null
