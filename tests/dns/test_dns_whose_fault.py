@@ -129,6 +129,30 @@ def test_no_descriptor_to_ask_with_is_ours_though_others_are_answered(
     assert fails(ask(asking, b"a.test"))
 
 
+def test_a_name_that_waited_for_a_socket_of_ours_is_ours_though_others_are_answered(stack: ExitStack) -> None:
+    behaviours = {b"dead.test": dead, b"a.test": slow(0.2), b"author.test": dead}
+    server = stack.enter_context(DnsServer(ZONE, behaviours))
+    asking = DnsClient([server.nameserver], timeout=1.6, max_sockets=2)
+    stack.callback(asking.close)
+    stranger, message = asking.for_message(), asking.for_message()
+    # the first takes a socket for good, the second as long as its answer takes
+    stranger.prefetch(b"dead.test", RRType.TXT)
+    stranger.prefetch(b"a.test", RRType.TXT)
+    assert fails(message.resolve(b"author.test", RRType.TXT))
+    assert isinstance(stranger.resolve(b"a.test", RRType.TXT), Found)
+    assert not fails(stranger.resolve(b"dead.test", RRType.TXT))
+
+
+def test_a_name_that_waited_for_a_socket_of_ours_and_is_refused_is_its_owners(stack: ExitStack) -> None:
+    behaviours = {b"a.test": slow(0.1), b"broken.test": rcode("SERVFAIL")}
+    server = stack.enter_context(DnsServer(ZONE, behaviours))
+    asking = DnsClient([server.nameserver], timeout=0.8, max_sockets=1)
+    stack.callback(asking.close)
+    message = asking.for_message()
+    message.prefetch(b"a.test", RRType.TXT)
+    assert not fails(message.resolve(b"broken.test", RRType.TXT))
+
+
 def test_a_client_that_cannot_start_is_ours(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_descriptor(*_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")

@@ -266,6 +266,8 @@ class Engine:
         if task.attempts:
             self._wake_at(task, self._settings.clock() + self._interval)
             return
+        # Strangers who ask for names that nobody answers take the sockets, and with them the time of this question.
+        task.held_back = True
         self._wake_at(task, task.lookup.deadline)
         self._waiting.append(task)
 
@@ -313,7 +315,7 @@ class Engine:
     def _on_reply(self, task: Task, attempt: Attempt, packet: bytes) -> None:
         self._suspect_until.pop(attempt.server, None)
         self._voice.hear(self._settings.clock())
-        task.heard = True
+        task.heard, task.held_back = True, False
         if is_truncated(packet) and not attempt.stream:
             self._ask_again(task, attempt, stream=True, edns=attempt.edns)
             return
@@ -382,9 +384,10 @@ class Engine:
         self._settled(task.lookup, answer, ttl)
 
     def _is_ours(self, task: Task) -> bool:
-        """Whether a failure is on our side: we could not ask, or nobody was answered meanwhile."""
+        """Whether a failure is on our side: we could not ask, or not in time, or nobody was answered meanwhile."""
         begun = task.lookup.deadline - self._settings.timeout
-        return task.unsent or (not task.heard and self._voice.was_silent(begun, task.lookup.deadline))
+        silent = not task.heard and self._voice.was_silent(begun, task.lookup.deadline)
+        return task.unsent or task.held_back or silent
 
     def _abandon(self, why: str) -> None:
         """Answer every question that is under way or handed in."""

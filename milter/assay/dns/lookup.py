@@ -51,6 +51,7 @@ class Task:
         failed: name servers that gave no usable answer for it.
         heard: a name server said something about it, usable or not.
         unsent: the system had no descriptor or no memory left to ask with.
+        held_back: it waited for one of our own sockets, and no name server has said anything since.
         without_edns: name servers that do not know EDNS.
         why: what the last that failed said.
         attempts: those to which an answer may still come.
@@ -64,6 +65,7 @@ class Task:
         "done",
         "failed",
         "heard",
+        "held_back",
         "lookup",
         "next_at",
         "plan",
@@ -77,7 +79,7 @@ class Task:
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
         self.chain = Chain((lookup.name,))
-        self.done = self.heard = self.unsent = False
+        self.done = self.heard = self.unsent = self.held_back = False
         self.why = ""
         self.next_at = lookup.deadline
         self.timer_at = math.inf
