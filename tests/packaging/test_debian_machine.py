@@ -15,6 +15,7 @@ import pytest
 from support import mail_server
 from support.debian import Machine, clean_root
 from support.mail_server import OWN, STRANGER, Traffic
+from support.process import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -160,6 +161,15 @@ def test_its_configuration_is_good_and_only_watches(installed: State) -> None:
 def test_it_answers_an_mta(installed: State) -> None:
     # there is no name server yet
     assert "spf=temperror" in mail_server.converse(installed.machine)
+
+
+def test_it_reloads_on_a_machine_without_procps(installed: State) -> None:
+    # a minimal Debian has no /bin/kill
+    assert not installed.machine.exists("/bin/kill")
+
+    installed.machine.run("systemctl", "reload", "assay")
+
+    wait_until(lambda: "event=reloaded" in installed.machine.run("journalctl", "--unit=assay"), "the end of the reload")
 
 
 def test_no_byte_code_is_written_while_it_runs(installed: State) -> None:
