@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 LIBRARIES = ("pymilter", "dkimpy", "pyspf", "authres", "cryptography", "dnspython")
 
 
@@ -22,9 +23,15 @@ def machine() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{pages / 2**30:.0f} GiB",
         "system": f"{release['PRETTY_NAME']}, Linux {platform.release()}",
-        "python": f"{platform.python_version()} ({sys.executable})",
+        "python": f"{platform.python_version()} ({_python()})",
         "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
+
+
+def _python() -> Path:
+    """The interpreter; one of this checkout without the directory that somebody keeps it in."""
+    path = Path(sys.executable)
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def package_versions(packages: Iterable[str]) -> dict[str, str]:

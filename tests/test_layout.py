@@ -97,6 +97,14 @@ def test_every_package_is_in_a_layer() -> None:
     assert packages <= set(layers)
 
 
+def test_the_architecture_names_each_layer_and_each_module_of_the_daemon() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = {path.name for path in (SOURCES / "assay" / "daemon").glob("*.py")} - {"__init__.py"}
+    names |= {f"{path.parent.name}/" for path in (SOURCES / "assay").glob("*/__init__.py")}
+
+    assert {name for name in names if name not in page} == set()
+
+
 def test_files_stay_small() -> None:
     # 400 lines is the measure of the architecture; beyond it a module has two subjects.
     assert {path.name: lines for path in MODULES if (lines := len(path.read_bytes().splitlines())) > 400} == {}

@@ -86,6 +86,11 @@ def test_each_command_says_its_exit_status(built: Path, page: str) -> None:
     assert after.lstrip().startswith("0 ")
 
 
+@pytest.mark.parametrize("name", main.commands)
+def test_each_command_of_ours_says_its_own_exit_codes(name: str) -> None:
+    assert exit_codes(main.commands[name]) != exit_codes(main)
+
+
 def test_a_command_without_exit_codes_of_its_own_has_those_of_all() -> None:
     own = click.Command("own", help="Do it.\n\nExit codes: 0 done,\n3 not done.")
     silent = click.Command("silent", help="Do it.")

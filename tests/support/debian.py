@@ -161,7 +161,7 @@ class Machine:
     def command(self, *command: str | Path) -> list[str]:
         """Return the command line that runs a command in it, as root and in its root directory."""
         environment = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
             "DEBIAN_FRONTEND": "noninteractive",
         }

@@ -37,5 +37,7 @@ def completion(context: click.Context, shell: str) -> None:
         assay completion bash > ~/.local/share/bash-completion/completions/assay
         assay completion fish > ~/.config/fish/completions/assay.fish
         assay completion zsh > ~/.zfunc/_assay
+
+    Exit codes: 0 it is printed, 2 wrong usage.
     """  # noqa: D301 - the backspace is click's mark for lines that stay as they are
     click.echo(completion_script(shell, context.find_root().command), nl=False)

@@ -12,7 +12,10 @@ from assay.errors import ConfigurationError
 @click.command()
 @config_option
 def config(config_path: Path | None) -> None:
-    """Validate the configuration and every policy file, and run their expectations; changes nothing."""
+    """Validate the configuration and every policy file, and run their expectations; changes nothing.
+
+    Exit codes: 0 all is good, 2 something is wrong: one line on standard error for each fault.
+    """
     try:
         setup = load_setup(config_path)
     except ConfigurationError as error:

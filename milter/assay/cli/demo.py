@@ -38,7 +38,10 @@ workers = 1
 
 @click.command()
 def demo() -> None:
-    """Run the daemon on a free loopback port, send it four messages, and print what it did with them."""
+    """Run the daemon on a free loopback port, send it four messages, and print what it did with them.
+
+    Exit codes: 0 it is shown, 2 wrong usage, 75 the daemon does not start.
+    """
     bank, lists = Key.new("bank.example", "s2026"), Key.new("lists.example", "arc")
     console = Console(highlight=False, markup=False, emoji=False)
     with tempfile.TemporaryDirectory(prefix="assay-demo-") as directory:

@@ -53,8 +53,9 @@ def doctor(  # noqa: PLR0913 - one parameter for each option
     """Look at this machine and say what is wrong with how assay is attached to it, and what to type.
 
     Reads the configuration, that of Postfix or Sendmail, the unit of systemd, the name servers and the clock; changes
-    nothing. Run it as root, or it says what it could not look at. Exit codes: 0 nothing but notices, 1 a warning or an
-    error.
+    nothing. Run it as root, or it says what it could not look at.
+
+    Exit codes: 0 nothing but notices, 1 a warning or an error, 2 wrong usage.
     """
     if catalogue:
         click.echo(page())

@@ -83,9 +83,7 @@ class _NameserverType(click.ParamType[Nameserver]):
     metavar="ID",
     help="Do not count findings with this id: they are shown, and the exit code is as without them. May be repeated.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the report as one JSON object; docs/domain.md explains it."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @config_option
 def domain(  # noqa: PLR0913 - one parameter for each option
     name: Domain,

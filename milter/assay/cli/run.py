@@ -21,7 +21,10 @@ from assay.errors import ConfigurationError
 @click.command()
 @config_option
 def run(config_path: Path | None) -> None:
-    """Run the milter until SIGTERM; SIGHUP or SIGUSR1 reads the configuration and the policies again."""
+    """Run the milter until SIGTERM; SIGHUP or SIGUSR1 reads the configuration and the policies again.
+
+    Exit codes: 0 it was told to stop, 2 wrong usage, configuration or policy file, 75 a socket cannot be opened.
+    """
     _fill_standard_descriptors()
     with signals_held():
         try:
