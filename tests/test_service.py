@@ -97,6 +97,10 @@ def test_the_sandbox_is_tight(unit: Path) -> None:
     assert float(exposure[1]) <= MAX_EXPOSURE
 
 
+def test_only_what_adds_up_is_said_twice() -> None:
+    assert {key for key, values in directives().items() if len(values) > 1} == {"ExecReload", "SystemCallFilter"}
+
+
 def test_a_stop_lets_workers_finish() -> None:
     unit = directives()
 

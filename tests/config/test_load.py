@@ -1,7 +1,10 @@
 """Finding and reading the configuration, with its policies."""
 
+import errno
+import os
 import shutil
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,39 @@ def test_the_first_file_that_exists_is_taken(tmp_path: Path) -> None:
     second.touch()
     third.touch()
     assert find_configuration(among=[first, second, third]) == second
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda path: path.symlink_to(path), id="a loop of links"),
+        pytest.param(lambda path: path.symlink_to("gone"), id="a link that leads nowhere"),
+        pytest.param(Path.mkdir, id="a directory"),
+        pytest.param(lambda path: path.touch(0), id="a file that nobody may read"),
+    ],
+)
+def test_a_first_choice_that_cannot_be_used_is_not_replaced_by_the_second(
+    spoil: Callable[[Path], object], tmp_path: Path
+) -> None:
+    first, second = (tmp_path / name for name in ("1", "2"))
+    spoil(first)
+    second.touch()
+    assert find_configuration(among=[first, second]) == first
+
+
+def test_a_directory_that_must_not_be_entered_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        if path.parent.name == "closed":  # root may enter any
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    (tmp_path / "2").touch()
+    assert find_configuration(among=[tmp_path / "closed" / "1", tmp_path / "2"]) == tmp_path / "closed" / "1"
 
 
 def test_without_any_file_the_error_says_where_it_looked(tmp_path: Path) -> None:

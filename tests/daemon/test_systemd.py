@@ -8,6 +8,7 @@ import re
 import signal
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from support.ports import free_port
 from support.postfix import Postfix
 from support.process import wait_until
 from support.smtp_load import Load
-from support.world import OWN
+from support.world import OWN, STRANGER
 
 pytestmark = pytest.mark.real
 
@@ -65,8 +66,22 @@ class Site:
     def text(self, *, level: str = "info") -> str:
         return CONFIG.format(socket=SOCKET_FILE, nameserver=self.nameserver, level=level, port=self.metrics)
 
-    def send(self, token: str) -> int:
-        return self.postfix.send(message(token), mail_from="a@genuine.example", address=OWN).verdict.code
+    def send(self, token: str, address: str = OWN) -> int:
+        return self.postfix.send(message(token), mail_from="a@genuine.example", address=address).verdict.code
+
+    def forge(self, token: str) -> int:
+        return self.send(token, STRANGER)
+
+    @contextmanager
+    def unreadable(self, name: str) -> Iterator[None]:
+        """Close a file or directory below /etc/assay to all but root."""
+        path = f"/etc/assay/{name}"
+        mode = self.systemd.run("stat", "--format=%a", path)
+        self.systemd.run("chmod", "000", path)
+        try:
+            yield
+        finally:
+            self.systemd.run("chmod", mode, path)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +134,7 @@ def test_it_starts_under_all_that_the_unit_forbids_and_misses_nothing(site: Site
 def test_mail_through_a_chrooted_postfix_is_judged_and_shows_in_the_status(site: Site) -> None:
     assert site.send("genuine") == 250
     assert wait_for(site.postfix, "genuine").methods()["dmarc"] == "pass"
-    forged = site.postfix.send(message("forged"), mail_from="a@genuine.example", address="192.0.2.99").verdict
-    assert forged.code == 550
+    assert site.forge("forged") == 550
     assert arrived(site.postfix, "forged") == []
     said = "2 messages in the last minute: 1 accepted, 0 quarantined, 1 rejected, 0 deferred; workers 2"
     wait_until(lambda: site.systemd.show("StatusText") == said, said)
@@ -148,6 +162,34 @@ def test_a_reload_that_would_be_refused_fails_and_says_why(site: Site) -> None:
     site.systemd.wait_for_journal("shadowy")
     assert site.systemd.show("ActiveState") == "active"
     assert site.send("unimpressed") == 250
+
+
+UNREADABLE = pytest.mark.parametrize(
+    ("closed", "named"),
+    [
+        pytest.param("", "/etc/assay/assay.toml", id="the directory of all"),
+        pytest.param("assay.toml", "/etc/assay/assay.toml", id="the configuration"),
+        pytest.param("policies", "/etc/assay/policies", id="the directory of policies"),
+        pytest.param("policies/default.toml", "/etc/assay/policies/default.toml", id="a policy file"),
+    ],
+)
+
+
+@UNREADABLE
+def test_a_reload_that_may_not_read_something_names_it_and_changes_nothing(site: Site, closed: str, named: str) -> None:
+    # what would be taken if it could be read; the unit's own user is not root, and so mode 000 is closed to it
+    site.systemd.config.write_text(site.text().replace("enforce", "monitor"), "utf-8")
+    with site.unreadable(closed):
+        assert site.systemd.fails("systemctl", "reload", "assay.service")
+        site.systemd.wait_for_journal(f"assay: {named}: ")
+        # by hand, and so without the look of the unit before it
+        site.systemd.signal(site.systemd.main_pid(), signal.SIGHUP)
+        site.systemd.wait_for_journal(f'"reload refused, the old configuration stays" place={named} ')
+        assert site.systemd.journal().count("Permission denied") == 2
+        assert site.send("readable") == 250
+        assert site.forge("unreadable") == 550
+    site.systemd.run("systemctl", "reload", "assay.service")
+    site.systemd.wait_for_journal("key=mode old=enforce new=monitor")
 
 
 def test_restarts_and_reloads_under_load_defer_nothing(site: Site) -> None:
@@ -216,6 +258,31 @@ def test_a_configuration_that_is_refused_is_not_tried_again_and_again(site: Site
     assert site.systemd.fails("systemctl", "start", "assay.service")
     assert (site.systemd.show("ActiveState"), site.systemd.show("NRestarts")) == ("failed", "0")
     assert "workerz" in site.systemd.journal()
+
+
+@UNREADABLE
+def test_what_may_not_be_read_at_the_start_is_named_and_not_tried_again_and_again(
+    site: Site, closed: str, named: str
+) -> None:
+    site.systemd.run("systemctl", "stop", "assay.service")
+    with site.unreadable(closed):
+        assert site.systemd.fails("systemctl", "start", "assay.service")
+    assert (site.systemd.show("ActiveState"), site.systemd.show("NRestarts")) == ("failed", "0")
+    assert re.search(rf"assay: {named}: .*Permission denied", site.systemd.journal())
+
+
+def test_a_configuration_that_is_gone_is_not_replaced_by_the_one_that_was_shipped(site: Site) -> None:
+    site.systemd.run("systemctl", "stop", "assay.service")
+    site.systemd.run("mkdir", "-p", "/opt/assay/share/assay/conf")
+    site.systemd.run("cp", "-r", "/etc/assay/policies", "/opt/assay/share/assay")
+    site.systemd.run("mv", "/etc/assay/assay.toml", "/opt/assay/share/assay/conf")
+    # what is there would let everything in
+    shipped = "/opt/assay/share/assay/conf/assay.toml"
+    site.systemd.run("sed", "-i", "s/enforce/monitor/", shipped)
+    assert f"configuration {shipped}: good" in site.systemd.run("/opt/assay/bin/assay", "config")
+    assert site.systemd.fails("systemctl", "start", "assay.service")
+    assert "assay: /etc/assay/assay.toml: cannot be read: No such file or directory" in site.systemd.journal()
+    assert site.forge("unguarded") == 451
 
 
 def test_mail_that_meets_a_refused_configuration_is_deferred_and_a_restart_mends_it(site: Site) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from assay.config.socket import SocketAddress, SocketFamily
 from assay.doctor.inspection import Contact, Library, Outcome, Unread
-from assay.doctor.look import listeners, machine, paths, places, postfix, resolver, signers, unit
+from assay.doctor.look import listeners, machine, paths, places, postfix, program, resolver, signers, unit
 from assay.doctor.look import socket as socket_look
 from assay.doctor.look.places import Places, UnreadError
 from assay.doctor.postfix import Postfix
@@ -306,6 +306,38 @@ class TestUnit:
         found = unit.look(Places(root=tmp_path))
         assert found is not None
         assert found.state is None
+
+
+class TestProgram:
+    @pytest.mark.parametrize(
+        ("line", "needed"),
+        [
+            pytest.param("", [], id="nothing is started"),
+            pytest.param("assay run", [], id="systemd looks for it by itself"),
+            pytest.param("/bin/gone run", ["/bin/gone"], id="what is not there leads nowhere"),
+            pytest.param("-@/bin/binary assay run", ["/bin/binary"], id="a program without an interpreter"),
+            pytest.param("/bin/script run", ["/bin/script", "/usr/bin/python3"], id="a script of the system's Python"),
+            pytest.param(
+                "/bin/linked run",
+                ["/bin/linked", "/venv/bin/python", "/home/me/bin dir"],
+                id="a link to a script of a virtual environment",
+            ),
+        ],
+    )
+    def test_what_is_needed_is_followed_to_the_end(self, line: str, needed: list[str], tmp_path: Path) -> None:
+        for directory in ("bin", "venv/bin"):
+            (tmp_path / directory).mkdir(parents=True)
+        (tmp_path / "bin/binary").write_bytes(b"\x7fELF\2")
+        (tmp_path / "bin/script").write_text("#! /usr/bin/python3 -I\n")
+        (tmp_path / "venv/bin/assay").write_text("#!/venv/bin/python\n")
+        (tmp_path / "bin/linked").symlink_to("/venv/bin/assay")
+        (tmp_path / "venv/pyvenv.cfg").write_text("version = 3.11.2\nhome = /home/me/bin dir\n")
+        (tmp_path / "etc/systemd/system").mkdir(parents=True)
+        (tmp_path / "etc/systemd/system/assay.service").write_text(f"[Service]\nExecStart={line}\n")
+        copy = Places(root=tmp_path)
+        found = unit.look(copy)
+        assert found is not None
+        assert list(program.paths(copy, found)) == needed
 
 
 class TestMachine:

@@ -120,6 +120,33 @@ MACHINE_CASES: Final = (
         id="unit-as-root", claim="a drop-in makes it run as root", change=drop_in("User=root"), says=("User= is root",)
     ),
     Case(
+        id="unit-program-closed",
+        claim="the virtual environment was made with a Python of pyenv",
+        change=lambda made: made.install("/opt/assay", "/root/.pyenv/versions/3.12.1/bin/python3.12"),
+        says=("needs /opt/assay/bin/python3: it is in /root/.pyenv/versions/3.12.1/bin/python3.12, and ProtectHome=",),
+        remedy=("/usr/bin/python3 -m venv",),
+    ),
+    Case(
+        id="unit-program-closed",
+        claim="the interpreter was copied into the environment, and its library is below /home",
+        change=lambda made: made.write("/opt/assay/pyvenv.cfg", "home = /home/me/python/bin\n"),
+        after=lambda made: made.path("/home/me/python/bin/python3"),
+        says=("needs /home/me/python/bin: it is in /home/me/python/bin, and ProtectHome= hides /home",),
+    ),
+    Case(
+        id="unit-program-closed",
+        claim="root made the environment with a umask that lets nobody else in",
+        after=lambda made: made.path("/opt/assay").chmod(0o700),
+        says=("needs /opt/assay/bin/assay: /opt/assay (mode 0700, owner", "does not let the user assay"),
+        remedy=("chmod -R a+rX",),
+    ),
+    Case(
+        id="unit-program-closed",
+        claim="the program is not where the unit says",
+        change=drop_in("ExecStart=", "ExecStart=-/usr/local/bin/assay run"),
+        says=("needs /usr/local/bin/assay: there is no /usr/local",),
+    ),
+    Case(
         id="unit-sandbox-changed",
         claim="a drop-in opens the sandbox",
         change=drop_in("ProtectSystem=no"),

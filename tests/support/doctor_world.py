@@ -131,6 +131,16 @@ class Machine:
     def enable(self, unit: str, target: str) -> None:
         self.path(f"/etc/systemd/system/{target}.wants/{unit}").symlink_to(f"/etc/systemd/system/{unit}")
 
+    def install(self, environment: str, python: str = "/usr/bin/python3") -> None:
+        """Make what is looked at of a virtual environment with assay in it, and of the Python that it was made with."""
+        self.write(f"{environment}/bin/assay", f"#!{environment}/bin/python3\n")
+        self.write(python, "a program")
+        self.path(python).chmod(0o755)
+        self.path(f"{environment}/bin/assay").chmod(0o755)
+        self.path(f"{environment}/bin/python3").unlink(missing_ok=True)
+        self.path(f"{environment}/bin/python3").symlink_to(python)
+        self.write(f"{environment}/pyvenv.cfg", f"home = {Path(python).parent}\nversion = 3.11.2\n")
+
     def lay_out(self) -> None:
         """Write what does not depend on the attributes."""
         self.root.chmod(0o755)
@@ -139,6 +149,7 @@ class Machine:
         self.write("/etc/assay/policies/default.toml", (ROOT / "policies/default.toml").read_text("utf-8"))
         for unit in ("assay.service", "assay.socket"):
             self.write(f"/etc/systemd/system/{unit}", (ROOT / "systemd" / unit).read_text("utf-8"))
+        self.install("/opt/assay")
         self.write("/etc/systemd/system/assay.socket.d/postfix.conf", DROP_IN)
         self.enable("assay.service", "multi-user.target")
         self.enable("assay.socket", "sockets.target")

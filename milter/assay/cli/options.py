@@ -11,7 +11,8 @@ from assay.errors import AssayError, ConfigurationError
 config_option = click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    # whether it can be read shows where it is read, and is said as of any other file
+    type=click.Path(path_type=Path, dir_okay=False, readable=False),
     help="The configuration file; by default /etc/assay/assay.toml, else the one that was installed with assay.",
 )
 

@@ -43,7 +43,8 @@ def find_configuration(explicit: Path | None = None, among: Iterable[Path] | Non
 
     Args:
         explicit: given by the user; it is taken, whether it exists or not.
-        among: :func:`places` by default.
+        among: :func:`places` by default. One that cannot be looked at, or is no file, is taken as well, and reading it
+            says what is wrong: to go on to the next would be to run on another configuration, and not to say so.
 
     Raises:
         ConfigurationError: there is none.
@@ -52,10 +53,21 @@ def find_configuration(explicit: Path | None = None, among: Iterable[Path] | Non
         return explicit
     tried = tuple(places() if among is None else among)
     for path in tried:
-        if path.is_file():
+        if not _absent(path):
             return path
     text = "there is no configuration; name one with --config. Looked at: " + ", ".join(map(shown, tried))
     raise ConfigurationError([Problem(place=shown(SYSTEM_FILE), text=text)])
+
+
+def _absent(path: Path) -> bool:
+    """Whether nothing has that name; a link that leads nowhere has it."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def load_config(path: Path) -> Config:

@@ -204,6 +204,7 @@ class Inspection:
         daemon_user: the account that assay runs as; None if it is not known.
         walks: to the sockets of milters, by the path and by the chroot that the walk did not leave.
         files: of the configuration and the policies.
+        program: the walks to what the unit starts: the program, its interpreter, and that one's home.
         held: mail that we had put on hold.
         programs: which program listens at a port (``:8891``) or a path.
         signers: what the configurations of other milters say, by product: key to value.
@@ -225,6 +226,7 @@ class Inspection:
     daemon_user: Account | None = None
     walks: Mapping[tuple[str, str], Walk] = field(default_factory=dict)
     files: tuple[Walk, ...] = ()
+    program: tuple[Walk, ...] = ()
     held: tuple[Held, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     signers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -1,10 +1,11 @@
 """The unit of systemd: it starts, restarts, stops gently, and keeps its sandbox."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from assay.doctor.inspection import Inspection
+from assay.doctor.check.socket import permits
+from assay.doctor.inspection import Account, Inspection, Walk
 from assay.doctor.model import Finding, error, notice, warning
 from assay.doctor.unit import State, Unit, seconds, truth
 
@@ -38,6 +39,14 @@ AS_ROOT: Final = error(
     "unit-as-root",
     "The service runs as root, which it never needs: a fault in it or in a library would be one of the whole machine.",
     "User=assay in the unit.",
+)
+PROGRAM: Final = error(
+    "unit-program-closed",
+    "The service cannot get to the program that its unit starts, or to the Python that this runs on: it ends at once"
+    " (203/EXEC), again and again. That is so where a virtual environment was made with a Python below /root or /home,"
+    " as pyenv and uv have it: ProtectHome= hides them.",
+    "Make the virtual environment with a Python of the system, /usr/bin/python3 -m venv, and let the user of the"
+    " service read all of it.",
 )
 SANDBOX: Final = warning(
     "unit-sandbox-changed",
@@ -73,7 +82,7 @@ WATCHDOG: Final = warning(
     "WatchdogSec= of the unit that comes with assay.",
 )
 KINDS: Final = (
-    *(MISSING, NOT_ENABLED, NEEDS_RELOAD, FAILED, NOT_IN_FORCE, AS_ROOT),
+    *(MISSING, NOT_ENABLED, NEEDS_RELOAD, FAILED, NOT_IN_FORCE, AS_ROOT, PROGRAM),
     *(SANDBOX, KILL_MODE, STOP_TIMEOUT, NO_RESTART, DESCRIPTORS, WATCHDOG),
 )
 
@@ -85,6 +94,10 @@ DEFAULT_STOP: Final = 90.0
 """Seconds: DefaultTimeoutStopSec of systemd."""
 MIN_WATCHDOG: Final = 10.0
 """Seconds (local choice): a probe message goes the way of every other and may wait behind them."""
+
+HOMES: Final = ("/home", "/root", "/run/user")
+"""What ProtectHome= hides (systemd.exec(5))."""
+_PASS: Final = 0o1
 
 _SANDBOX = re.compile(
     r"(Protect|Private|Restrict|SystemCall|NoNewPrivileges|CapabilityBoundingSet|AmbientCapabilities|LockPersonality"
@@ -107,6 +120,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
     if unit.state is not None:
         yield from _state(unit, unit.state, inspection)
     yield from _user(unit)
+    yield from _program(unit, inspection)
     yield from _sandbox(unit)
     yield from _life(unit, inspection)
     yield from _descriptors(unit, inspection)
@@ -133,6 +147,30 @@ def _user(unit: Unit) -> Iterator[Finding]:
     user = unit.settings.get("User", "")
     if user in {"root", "0"} or (not user and not truth(unit.settings.get("DynamicUser", "no"))):
         yield AS_ROOT.found(f"{_place(unit, 'User')} is {user or 'not set'}", _edit("User=assay"))
+
+
+def _program(unit: Unit, inspection: Inspection) -> Iterator[Finding]:
+    """Name the first thing that cannot be reached; what comes after it is mostly in the same place."""
+    hides = unit.settings.get("ProtectHome", "no").lower()
+    hidden = HOMES if truth(hides) or hides == "tmpfs" else ()
+    for walk in inspection.program:
+        why, remedy = _unreachable(walk, hidden, inspection.daemon_user)
+        if why:
+            yield PROGRAM.found(f"{_place(unit, 'ExecStart')} needs {walk.path}: {why}", remedy)
+            return
+
+
+def _unreachable(walk: Walk, hidden: Sequence[str], user: Account | None) -> tuple[str, str]:
+    """Say why the service does not get there, and what to do; two empty texts if it does."""
+    again = "make the virtual environment with a Python of the system (/usr/bin/python3 -m venv), install assay into it"
+    for step in walk.steps:
+        for home in hidden:
+            if step.path == home:
+                return f"it is in {walk.real}, and ProtectHome= hides {home}", f"{again}, then: systemctl restart assay"
+        if user is not None and not permits(step, user, _PASS):
+            why = f"{step.path} (mode {step.mode:04o}, owner {step.uid}) does not let the user {user.name} in"
+            return why, f"chmod a+rx {step.path}; with all below it: chmod -R a+rX {step.path}"
+    return (f"there is no {walk.missing}", f"{again}, or correct the line") if walk.missing else ("", "")
 
 
 def _sandbox(unit: Unit) -> Iterator[Finding]:

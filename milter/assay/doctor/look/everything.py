@@ -13,7 +13,7 @@ from assay.config.socket import SocketFamily
 from assay.dns.nameservers import NameserverError, system_nameservers
 from assay.doctor.check.chain import own_id
 from assay.doctor.inspection import Account, Contact, Held, Inspection, Unread, Walk
-from assay.doctor.look import listeners, machine, postfix, resolver, sendmail, signers, socket, unit
+from assay.doctor.look import listeners, machine, postfix, program, resolver, sendmail, signers, socket, unit
 from assay.doctor.look.paths import account, group_ids, walk
 from assay.doctor.look.places import AS_ROOT, Places, UnreadError
 from assay.doctor.milters import Listed
@@ -57,6 +57,7 @@ class Looker:
             trusted_gids=frozenset({0, root.st_gid}),
             mail_user=None if found is None else self._account(found.value("mail_owner")),
             daemon_user=self._daemon_user(service),
+            program=self._program(service),
             programs=listeners.look() if self.places.live else {},
             signers=self._try(lambda: signers.look(self.places), {}),
         )
@@ -133,6 +134,13 @@ class Looker:
         if known is not None:
             return replace(known, gids=known.gids | gids)
         return Account(name=name, uid=None, gids=gids) if truth(service.settings.get("DynamicUser", "no")) else None
+
+    def _program(self, service: Unit | None) -> tuple[Walk, ...]:
+        nothing: tuple[str, ...] = ()
+        if service is None:
+            return ()
+        wanted = self._try(lambda: tuple(program.paths(self.places, service)), nothing)
+        return tuple(self._walk(self.places, path) for path in wanted)
 
     def _file(self, path: Path) -> Walk:
         """Walk to a file that was read; one of a copy is seen as the machine would see it."""
