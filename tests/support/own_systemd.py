@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import pytest
 
+from assay.doctor.check.unit import HOMES
 from support.boot import EX_UNAVAILABLE, remove_group
 from support.postfix import administrator
 from support.process import Process, wait_until
@@ -33,6 +34,7 @@ class OwnSystemd:
 
     def __init__(self, directory: Path, config: str, drop_ins: Mapping[str, str], spool: Path) -> None:
         self._sudo = administrator()
+        self._interpreter = _replacement()
         etc = directory / "etc-assay"
         etc.mkdir(parents=True)
         shutil.copytree(ROOT / "policies", etc / "policies")
@@ -55,6 +57,7 @@ class OwnSystemd:
         self._process.start()
         try:
             wait_until(self._booted, "a systemd of its own")
+            self._replace_interpreter()
         except BaseException as error:
             error.add_note(self._process.output())
             self._end()
@@ -73,6 +76,13 @@ class OwnSystemd:
             raise AssertionError(f"no systemd: {self._process.output()}")
         self._init = _init_below(self._process.pid)
         return bool(self._init) and self.run("systemctl", "is-active", "assay-test.target", check=False) == "active"
+
+    def _replace_interpreter(self) -> None:
+        """Run the service with a Python that its sandbox does not hide."""
+        if self._interpreter is not None:
+            self.run("ln", "--symbolic", "--force", str(self._interpreter), "/opt/assay/bin/python")
+            home = self._interpreter.parent
+            self.run("sed", "--in-place", f"s|^home = .*|home = {home}|", "/opt/assay/pyvenv.cfg")
 
     def _end(self) -> None:
         if self._process.alive():
@@ -127,6 +137,17 @@ class OwnSystemd:
         """What /proc says of a process inside."""
         lines = self.run("cat", f"/proc/{pid}/status").splitlines()
         return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _replacement() -> Path | None:
+    """Return the system's Python of the same version where that of the tests is hidden by ProtectHome=; else None."""
+    interpreter = (ROOT / ".venv/bin/python").resolve()
+    if not any(interpreter.is_relative_to(home) for home in HOMES):
+        return None
+    replacement = Path("/usr/bin") / interpreter.name
+    if not replacement.exists():
+        pytest.skip(f"the sandbox hides {interpreter}, of which .venv is made, and there is no {replacement}")
+    return replacement
 
 
 def _init_below(pid: int) -> int:
