@@ -2,7 +2,7 @@
 
 import smtplib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,23 @@ WAYS = (
     Way(claim="a link that would leave the chroot", listed="unix:up/assay/open", columns=CHROOT),
     Way(claim="nothing is listed", listed="", found="milter-not-listed"),
     Way(claim="a path without its kind", listed="{queue}/assay/open", found="milter-spelling"),
+    Way(claim="the kind in capitals", listed="UNIX:assay/open", found="milter-spelling"),
+    Way(claim="a setting after a blank", listed="{{ unix:assay/open connect_timeout=20s }}"),
+    Way(claim="a setting in braces of its own", listed="{{unix:assay/open,{{ connect_timeout = 20s }}}}"),
+    Way(claim="two commas", listed="{{ unix:assay/open,, connect_timeout=20s }}"),
+    Way(
+        claim="a blank around =",
+        listed="{{ unix:assay/open, connect_timeout = 20s }}",
+        found="milter-spelling",
+    ),
+    Way(claim="a setting without a name", listed="{{ unix:assay/open, =20s }}", found="milter-spelling"),
+    Way(
+        claim="a setting that there is not",
+        listed="{{ unix:assay/open, conect_timeout=20s }}",
+        found="milter-spelling",
+    ),
+    Way(claim="empty braces", listed="{{ }}, unix:assay/open", found="milter-spelling"),
+    Way(claim="text behind the braces", listed="{{ unix:assay/open }}x", found="milter-spelling"),
 )
 
 
@@ -107,10 +124,13 @@ def site() -> Iterator[Site]:
 
 
 def takes_mail(site: Site, way: Way) -> bool:
-    """Whether the service asks that milter; without one it defers, but where none is listed."""
+    """Whether the service asks that milter; without one it defers, but where none is listed, or ends at once."""
     milter = site.milters[way.socket]
     milter.packets.clear()
-    with smtplib.SMTP("127.0.0.1", site.ports[way.claim], local_hostname="client.example", timeout=60) as client:
+    with (
+        suppress(smtplib.SMTPServerDisconnected),
+        smtplib.SMTP("127.0.0.1", site.ports[way.claim], local_hostname="client.example", timeout=60) as client,
+    ):
         client.ehlo()
         client.mail("a@client.example")
     return any(command == b"O" for command, _ in milter.packets)

@@ -12,8 +12,9 @@ from assay.doctor.check.machine import suits
 from assay.doctor.check.resolver import operator_of
 from assay.doctor.check.socket import permits
 from assay.doctor.inspection import Account, Library, Step
-from assay.doctor.milters import Listed, endpoint, right_spelling
+from assay.doctor.milters import Listed, endpoint, mended, right_spelling
 from assay.doctor.model import Severity
+from assay.doctor.postfix_milters import entries, render
 from assay.doctor.sendmail import parse_sendmail
 
 
@@ -197,3 +198,40 @@ def test_whatever_stands_in_a_unit_is_read_without_an_error(lines: list[tuple[st
     text = "\n".join(f"{key}={value}" for key, value in lines)
     settings = unit.parse_settings([unit.UnitFile(path="u", text=text)])
     assert not any(key.startswith("#") for key in settings)
+
+
+@given(st.text("{}=, \ta", max_size=40))
+def test_a_list_of_milters_is_read_whatever_is_in_it_and_can_be_mended(text: str) -> None:
+    milters = [
+        Listed(spelled=each.spelled, written=each.written, fault=each.fault, settings={}, own=each.settings)
+        for each in entries(text)
+    ]
+    right = ", ".join(written for each in milters if (written := mended(each)))
+
+    assert [each.fault for each in entries(right)] == [""] * len([each for each in milters if mended(each)])
+    assert {each.spelled for each in milters if not each.fault and not right_spelling(each.spelled)} <= {
+        each.spelled for each in entries(right)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled", "settings"),
+    [
+        ("{ unix:x protocol=2 }", "unix:x", {"protocol": "2"}),
+        ("{unix:x,default_action=accept,}", "unix:x", {"default_action": "accept"}),
+        ("{ unix:x, { default_action = accept } }", "unix:x", {"default_action": "accept"}),
+        ("{ unix:x, default_action = accept }", "unix:x", {"default_action": "accept"}),
+        ("{ unix:x, default_action=accept", "unix:x", {"default_action": "accept"}),
+        ("{ unix:x, default_acton=accept }", "unix:x", {}),
+        ("{ }", "", {}),
+    ],
+)
+def test_a_milter_in_braces(text: str, spelled: str, settings: dict[str, str]) -> None:
+    [entry] = entries(text)
+    assert (entry.spelled, entry.settings) == (spelled, settings)
+
+
+def test_a_setting_with_a_blank_is_written_in_braces_of_its_own() -> None:
+    text = render("unix:x", {"default_action": "a b", "protocol": "6"})
+    assert text == "{ unix:x, { default_action = a b }, protocol=6 }"
+    assert next(entries(text)).settings == {"default_action": "a b", "protocol": "6"}

@@ -145,7 +145,83 @@ CASES = (
         change=main(smtpd_milters="unix:assay/assay.sock unix:clamav/clamav-milter.ctl unix:assay/assay.sock"),
         remedy=("= unix:assay/assay.sock, unix:clamav/clamav-milter.ctl'",),
     ),
+    Case(
+        id="milter-order",
+        claim="both milters have settings, which the remedy keeps",
+        change=main(
+            smtpd_milters="{ unix:spamass/spamass.sock default_action=accept },"
+            " { unix:assay/assay.sock, { content_timeout = 100s } }"
+        ),
+        remedy=("= { unix:assay/assay.sock, { content_timeout = 100s } }, { unix:spamass/spamass.sock default_act",),
+    ),
+    Case(
+        id="socket-path-for-chroot",
+        claim="another milter is listed besides, and stays",
+        change=both(
+            main(smtpd_milters="unix:milter-regex/sock, unix:/assay/assay.sock"),
+            master("smtp inet n - y", "smtp inet n - n"),
+        ),
+        remedy=("= unix:milter-regex/sock, unix:assay/assay.sock'",),
+    ),
+    Case(
+        id="milter-order",
+        claim="a list of one service, which postconf -P takes without blanks only",
+        change=smtp("smtpd_milters=unix:spamass/spamass.sock,unix:assay/assay.sock"),
+        remedy=("-P 'smtp/inet/smtpd_milters=unix:assay/assay.sock,unix:spamass/spamass.sock'",),
+    ),
+    Case(
+        id="milter-spelling",
+        claim="a brace that is not closed",
+        change=main(smtpd_milters="{ unix:assay/assay.sock, default_action=tempfail"),
+        says=("its brace is not closed",),
+        remedy=("= { unix:assay/assay.sock, default_action=tempfail }'",),
+    ),
+    Case(
+        id="milter-spelling",
+        claim="a setting that there is not is left out",
+        change=main(smtpd_milters="{ unix:assay/assay.sock, defualt_action=accept }"),
+        says=("Postfix knows no setting defualt_action",),
+        remedy=("= unix:assay/assay.sock'",),
+    ),
     # Postfix
+    Case(id="", claim="a service that is switched off", change=main(master_service_disable="inet", smtpd_milters="")),
+    Case(
+        id="milter-not-listed",
+        claim="a service is excepted from what is switched off",
+        change=main(master_service_disable="!smtp/inet, inet", smtpd_milters=""),
+        says=("smtp/inet",),
+    ),
+    Case(
+        id="not-looked-at",
+        claim="there is another instance",
+        change=main(multi_instance_directories="/etc/postfix-in"),
+        says=("the instance of Postfix in /etc/postfix-in",),
+        remedy=("assay doctor --postfix-config /etc/postfix-in",),
+    ),
+    Case(
+        id="milter-in-non-smtpd",
+        claim="a second cleanup service has a list of its own",
+        change=service("pre-cleanup unix n - y - 0 cleanup", "non_smtpd_milters=unix:assay/assay.sock"),
+        says=("pre-cleanup/unix: -o non_smtpd_milters",),
+        remedy=("-P 'pre-cleanup/unix/non_smtpd_milters='",),
+    ),
+    Case(
+        id="milter-protocol-old",
+        claim="an old version with an extension",
+        change=main(milter_protocol="2, no_header_reply"),
+        says=("milter_protocol is 2, no_header_reply",),
+    ),
+    Case(
+        id="spf-policy-service",
+        claim="in a class of restrictions, with settings",
+        change=main(
+            smtpd_restriction_classes="spf",
+            spf="check_policy_service { unix:private/policyd-spf, timeout=10s }",
+            smtpd_recipient_restrictions="reject_unauth_destination, spf",
+        ),
+        says=("main.cf: spf asks unix:private/policyd-spf",),
+        remedy=("take check_policy_service unix:private/policyd-spf out of spf, then: postfix -c",),
+    ),
     Case(
         id="",
         claim="exactly as long as it takes",

@@ -149,9 +149,9 @@ MTA_CASES: Final = (
     Case(
         id="mail-refused-while-away",
         claim="the action beside the socket is reject",
-        change=main(smtpd_milters="{ unix:assay/assay.sock, default_action = reject }"),
+        change=main(smtpd_milters="{ unix:assay/assay.sock, default_action=reject }"),
         says=("{ unix:assay/assay.sock, default_action } is reject",),
-        remedy=("write default_action=tempfail there",),
+        remedy=("-e 'smtpd_milters = { unix:assay/assay.sock, default_action=tempfail }'",),
     ),
     Case(
         id="mail-held-while-away",
@@ -232,7 +232,7 @@ MTA_CASES: Final = (
         claim="the connection of this milter may take three seconds",
         change=main(smtpd_milters="{ unix:assay/assay.sock, connect_timeout=3s }"),
         says=("{ unix:assay/assay.sock, connect_timeout } is 3s",),
-        remedy=("connect_timeout=30s",),
+        remedy=("-e 'smtpd_milters = { unix:assay/assay.sock, connect_timeout=30s }'",),
     ),
     Case(
         id="submission-judged",

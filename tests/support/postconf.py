@@ -33,6 +33,9 @@ DEFAULTS: Final = {
     "smtpd_proxy_filter": "",
     "receive_override_options": "",
     "smtpd_sasl_auth_enable": "no",
+    "smtpd_restriction_classes": "",
+    "master_service_disable": "",
+    "multi_instance_directories": "",
 }
 
 

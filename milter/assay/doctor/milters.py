@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from assay.config.socket import SocketAddress, SocketFamily
+from assay.doctor.postfix_milters import render
 
 _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERY_HOST: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared
@@ -66,19 +67,23 @@ class Listed:
 
     Attributes:
         spelled: the socket as it is written there.
+        written: all of it as it is written in a list of Postfix, with braces and settings; empty for Sendmail.
+        fault: why Postfix cannot read that; empty if it can.
         path: of a unix socket, where the MTA looks for it, seen from outside of any chroot; empty for others.
         chroot: the directory that links in the path do not lead out of, for an MTA that runs in a chroot.
         otherwise: where it would look if it were the other way round: without that chroot, or with one.
         settings: for this milter: connect_timeout, command_timeout, content_timeout, default_action, protocol.
-        own: names of the settings that stand beside the socket, rather than holding for all milters.
+        own: the settings that stand beside the socket, rather than holding for all milters.
     """
 
     spelled: str
+    written: str = ""
+    fault: str = ""
     path: str = ""
     chroot: str = ""
     otherwise: str = ""
     settings: Mapping[str, str]
-    own: frozenset[str] = frozenset()
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def right_spelling(spelled: str) -> str:
@@ -88,9 +93,25 @@ def right_spelling(spelled: str) -> str:
         return f"inet:{match[2]}:{match[1]}"
     if kind in {"unix", "local", "inet"}:
         return ""
+    if kind.lower() in {"unix", "local", "inet"}:
+        return f"{kind.lower()}:{rest}"
     if spelled.startswith("/"):
         return f"unix:{spelled}"
     return f"inet:{rest if kind == 'inet6' else spelled}"
+
+
+def mended(listed: Listed) -> str:
+    """Return a milter of Postfix as it is written, or as Postfix takes it; empty for braces without a socket."""
+    right = right_spelling(listed.spelled) if listed.spelled else ""
+    if listed.fault:
+        return render(right or listed.spelled, listed.own)
+    return listed.written.replace(listed.spelled, right, 1) if right else listed.written
+
+
+def with_settings(listed: Listed, values: Mapping[str, str]) -> Listed:
+    """Return a milter of Postfix with other values of those settings that it has for itself."""
+    own = {name: values.get(name, value) for name, value in listed.own.items()}
+    return listed if own == listed.own else replace(listed, own=own, written=render(listed.spelled, own))
 
 
 def is_at(listed: Listed, socket: SocketAddress, real: Callable[[str, str], str]) -> bool:

@@ -7,16 +7,16 @@ from enum import StrEnum
 from typing import Final
 
 from assay.doctor.milters import Listed
+from assay.doctor.postfix_milters import SETTINGS, entries
 
 _LOOPBACK: Final = ("127.", "localhost", "[::1]", "::1")
 _SUBMISSION_PORTS: Final = frozenset({"submission", "submissions", "smtps", "587", "465"})
 _SMTP_PORTS: Final = frozenset({"smtp", "25"})
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TIME = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
+_SPARE_BLANKS = re.compile(r"(?<=[,{])[ \t]+|[ \t]+(?=[,}])")
 _COLUMNS: Final = 8
 """Of a line of master.cf: service, type, private, unprivileged, chroot, wake-up time, process limit, command."""
-_LIST = re.compile(r"\{([^}]*)\}|([^\s,{}]+)")
-_PER_MILTER: Final = ("connect_timeout", "command_timeout", "content_timeout", "default_action", "protocol")
 
 
 class Role(StrEnum):
@@ -95,8 +95,19 @@ class Postfix:
 
     @property
     def receivers(self) -> tuple[Service, ...]:
-        """The services that take mail by SMTP."""
-        return tuple(each for each in self.services if each.command == "smtpd" and each.kind in {"inet", "pass"})
+        """The services that take mail by SMTP, without those that master does not start."""
+        return tuple(
+            each
+            for each in self.services
+            if each.command == "smtpd" and each.kind in {"inet", "pass"} and not self._disabled(each)
+        )
+
+    def _disabled(self, service: Service) -> bool:
+        """Whether master_service_disable names a service; of that list the first match counts, and ! turns it round."""
+        for pattern in self.value("master_service_disable").replace(",", " ").split():
+            if pattern.lstrip("!") in {service.kind, service.label, f"{service.name}.{service.kind}"}:
+                return not pattern.startswith("!")
+        return False
 
     def value(self, name: str, service: Service | None = None) -> str:
         """Return a parameter as a service sees it; empty for one that this Postfix does not know."""
@@ -114,11 +125,19 @@ class Postfix:
         """Give the command that sets a value where it is set now."""
         if service is not None and name in service.overrides:
             return self.override(name, value, service)
-        return f"postconf{self._instance} -e '{name} = {value}' && postfix{self._instance} reload"
+        return f"postconf{self._instance} -e '{name} = {_quoted(value)}' && {self.reload}"
 
     def override(self, name: str, value: str, service: Service) -> str:
-        """Give the command that sets a value for one service."""
-        return f"postconf{self._instance} -P '{service.label}/{name}={value}' && postfix{self._instance} reload"
+        """Give the command that sets a value for one service; in words if postconf -P would not take its blanks."""
+        close = _SPARE_BLANKS.sub("", value)
+        if any(char.isspace() for char in close):
+            return f"in {self.directory}/master.cf for {service.label}: -o {{ {name} = {value} }}, then: {self.reload}"
+        return f"postconf{self._instance} -P '{service.label}/{name}={_quoted(close)}' && {self.reload}"
+
+    @property
+    def reload(self) -> str:
+        """The command that makes it read its configuration again."""
+        return f"postfix{self._instance} reload"
 
     @property
     def _instance(self) -> str:
@@ -148,9 +167,12 @@ class Postfix:
         return tuple(self._listed(self.value("smtpd_milters", service), service))
 
     @property
-    def non_smtpd_milters(self) -> tuple[Listed, ...]:
-        """Return the milters that see mail born on this machine: cleanup(8) speaks to them."""
-        cleanup = next((each for each in self.services if each.command == "cleanup"), None)
+    def cleanups(self) -> tuple[Service, ...]:
+        """The services of cleanup(8), which hands mail that is born on this machine to milters."""
+        return tuple(each for each in self.services if each.command == "cleanup")
+
+    def non_smtpd_milters(self, cleanup: Service) -> tuple[Listed, ...]:
+        """Return the milters that see mail born on this machine which one service of cleanup takes."""
         return tuple(self._listed(self.value("non_smtpd_milters", cleanup), cleanup))
 
     def processes(self) -> int:
@@ -158,28 +180,33 @@ class Postfix:
         default = _number(self.value("default_process_limit"))
         return sum(default if each.limit is None else each.limit for each in self.receivers)
 
-    def _listed(self, text: str, service: Service | None) -> Iterator[Listed]:
+    def _listed(self, text: str, service: Service) -> Iterator[Listed]:
         queue = self.value("queue_directory")
-        common = {key: self.value(f"milter_{key}", service) for key in _PER_MILTER}
-        for inside, plain in _LIST.findall(text):
-            spelled, *settings = [part.strip() for part in inside.split(",")] if inside else [plain]
-            own = dict(part.split("=", 1) for part in settings if "=" in part)
+        common = {key: self.value(f"milter_{key}", service) for key in SETTINGS}
+        for entry in entries(text):
             path = chroot = otherwise = ""
-            kind, _, rest = spelled.partition(":")
+            kind, _, rest = entry.spelled.partition(":")
             if kind in {"unix", "local"} and rest:
                 # without a slash in front it starts in the queue directory, which is where every service runs
                 below, outside = f"{queue}/{rest.lstrip('/')}", rest if rest.startswith("/") else f"{queue}/{rest}"
-                jailed = service is not None and service.chroot
+                jailed = service.chroot
                 path, otherwise = (below, outside) if jailed else (outside, below)
                 chroot = queue if jailed else ""
             yield Listed(
-                spelled=spelled,
+                spelled=entry.spelled,
+                written=entry.written,
+                fault=entry.fault,
                 path=path,
                 chroot=chroot,
                 otherwise=otherwise,
-                settings={**common, **{key.strip(): value.strip() for key, value in own.items()}},
-                own=frozenset(key.strip() for key in own),
+                settings={**common, **entry.settings},
+                own=entry.settings,
             )
+
+
+def _quoted(value: str) -> str:
+    """Write a value so that it can stand between single quotes in a shell."""
+    return value.replace("'", "'\\''")
 
 
 def seconds(text: str) -> float | None:

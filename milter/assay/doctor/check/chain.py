@@ -59,7 +59,7 @@ HOLDS: Final = warning(
 )
 KINDS: Final = (NOT_LISTED, TWICE, ORDER, SECOND_DMARC, ID_CLASH, NOT_UNIQUE, ACCEPTS, REJECTS, HOLDS)
 
-_AWAY: Final[Mapping[str, Kind]] = {"accept": ACCEPTS, "reject": REJECTS, "quarantine": HOLDS}
+AWAY: Final[Mapping[str, Kind]] = {"accept": ACCEPTS, "reject": REJECTS, "quarantine": HOLDS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,31 +96,33 @@ def check(inspection: Inspection, milters: Sequence[Listed], ours: Sequence[int]
     alone = [each for index, each in enumerate(milters) if index not in ours[1:]]
     if len(ours) > 1:
         yield TWICE.found(f"{where.place} lists assay {len(ours)} times", where.reorder(alone))
-    for index, each in enumerate(milters):
-        product = product_of(each, inspection.programs) if index not in ours else None
-        if product is None:
-            continue
-        others = [other for other in alone if other is not each]
+    others = [
+        (index, each, product)
+        for index, each in enumerate(milters)
+        if index not in ours and (product := product_of(each, inspection.programs)) is not None
+    ]
+    # each remedy holds what those before it said, so that they can be typed one after the other
+    if any(index < first and product.changes for index, _, product in others):
+        alone = [milters[first], *(each for each in alone if each is not milters[first])]
+    for index, each, product in others:
         if index < first and product.changes:
             yield ORDER.found(
                 f"{where.place} has {product.name} ({each.spelled}) before assay, which {product.changes}",
-                where.reorder([milters[first], *(other for other in alone if other is not milters[first])]),
+                where.reorder(alone),
             )
-        if product.dmarc and not _without_dmarc(inspection, product):
-            yield SECOND_DMARC.found(f"{where.place} lists {product.name} ({each.spelled}) too", where.reorder(others))
+    judges = [
+        (each, product) for _, each, product in others if product.dmarc and not _without_dmarc(inspection, product)
+    ]
+    alone = [each for each in alone if all(each is not judge for judge, _ in judges)]
+    for each, product in judges:
+        yield SECOND_DMARC.found(f"{where.place} lists {product.name} ({each.spelled}) too", where.reorder(alone))
+    for _, each, product in others:
         if product.identifies and _id_of(inspection, product, where.own_name) == name:
             yield ID_CLASH.found(
                 f"{where.place}: {product.name} ({each.spelled}) and assay both write Authentication-Results as"
                 f" {name or 'the name of the host'}",
                 f"in the configuration of {product.name}: AuthservID {product.name}.{name or 'your.host'}; restart it",
             )
-
-
-def while_away(action: str, what: str, remedy: str) -> Iterator[Finding]:
-    """Say what is wrong with an action of Postfix for the time in which the milter does not answer."""
-    kind = _AWAY.get(action.lower())
-    if kind is not None:
-        yield kind.found(what, remedy)
 
 
 def own_id(inspection: Inspection, own_name: str) -> str:

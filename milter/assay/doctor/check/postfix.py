@@ -1,7 +1,8 @@
 """How Postfix is attached: its lists of milters, and what it does while assay is away or slow."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Final
@@ -10,15 +11,17 @@ from assay.config.model import Config
 from assay.config.socket import SocketFamily
 from assay.doctor.check import chain
 from assay.doctor.inspection import Inspection
-from assay.doctor.milters import Listed, is_at, right_spelling
-from assay.doctor.model import Finding, error, notice, warning
+from assay.doctor.milters import Listed, is_at, mended, right_spelling, with_settings
+from assay.doctor.model import Finding, Kind, error, notice, warning
 from assay.doctor.postfix import Postfix, Role, Service, seconds
 
 SPELLING: Final = error(
     "milter-spelling",
-    "A milter is written as Postfix cannot read it. With inet:port@host, libmilter's spelling, smtpd ends at once and"
-    " takes no mail; without unix: or inet: in front it does milter_default_action with every message.",
-    "inet:host:port, inet:[::1]:port or unix:path; `assay config` prints it.",
+    "A milter is written as Postfix cannot read it. With inet:port@host, libmilter's spelling, or with a fault between"
+    " braces smtpd ends at once and takes no mail; without unix: or inet: in front it does milter_default_action with"
+    " every message.",
+    "inet:host:port, inet:[::1]:port or unix:path; `assay config` prints it. With settings, and no blank around =:"
+    " { inet:host:port, name=value }.",
 )
 OUTSIDE_CHROOT: Final = error(
     "socket-outside-chroot",
@@ -136,7 +139,7 @@ MIN_SECONDS: Final = 10
 
 _NUMBER = re.compile(r"\d+")
 _NUL = re.compile(r"\\0{1,3}(?![0-7])")
-_SPF_SERVICE = re.compile(r"check_policy_service\s+\{?\s*(\S*(?:policyd?-spf|pyspf|spf-policy)\S*)", re.IGNORECASE)
+_SPF_SERVICE = re.compile(r"check_policy_service\s+\{?\s*(\S*(?:policyd?-spf|pyspf|spf-policy)[^\s,}]*)", re.IGNORECASE)
 _RESTRICTIONS: Final = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
 
 
@@ -150,7 +153,7 @@ def check(inspection: Inspection) -> Iterator[Finding]:
     for file, name in postfix.unused:
         meant = get_close_matches(name, postfix.parameters.keys() - {name}, 1)
         yield UNUSED.found(
-            f"{file}{name} is no parameter of Postfix", f"write {(meant or ['another'])[0]}; postfix reload"
+            f"{file}{name} is no parameter of Postfix", f"write {(meant or ['another'])[0]}; {postfix.reload}"
         )
     version = tuple(int(part) for part in _NUMBER.findall(postfix.value("mail_version"))[:2])
     if version < MIN_VERSION:
@@ -160,11 +163,16 @@ def check(inspection: Inspection) -> Iterator[Finding]:
             f"{postfix.place('message_strip_characters')} holds no \\0",
             postfix.command("message_strip_characters", r"\0"),
         )
-    if _ours(inspection, config, postfix.non_smtpd_milters):
-        yield NON_SMTPD.found(
-            f"{postfix.place('non_smtpd_milters')} lists assay",
-            postfix.command("non_smtpd_milters", _without(inspection, config, postfix.non_smtpd_milters)),
-        )
+    for cleanup in postfix.cleanups:
+        if _ours(inspection, config, postfix.non_smtpd_milters(cleanup)):
+            yield NON_SMTPD.found(
+                f"{postfix.place('non_smtpd_milters', cleanup)} lists assay",
+                postfix.command(
+                    "non_smtpd_milters",
+                    _without(inspection, config, postfix.non_smtpd_milters(cleanup)),
+                    cleanup,
+                ),
+            )
     for service in postfix.receivers:
         yield from _spelling(postfix, service)
         look = {Role.PUBLIC: _public, Role.SUBMISSION: _submission, Role.LOCAL: _local}[postfix.role(service)]
@@ -173,13 +181,19 @@ def check(inspection: Inspection) -> Iterator[Finding]:
 
 def _spelling(postfix: Postfix, service: Service) -> Iterator[Finding]:
     milters = postfix.milters(service)
-    right = [right_spelling(each.spelled) or each.spelled for each in milters]
-    for each, spelled in zip(milters, right, strict=True):
-        if spelled != each.spelled:
+    for each in milters:
+        right = mended(each)
+        if right != each.written:
             yield SPELLING.found(
-                f"{postfix.place('smtpd_milters', service)} says {each.spelled}, which should be {spelled}",
-                postfix.command("smtpd_milters", ", ".join(right), service),
+                f"{postfix.place('smtpd_milters', service)} says {each.written}, which should be {right or 'left out'}"
+                + (f": {each.fault}" if each.fault else ""),
+                postfix.command("smtpd_milters", _line(milters), service),
             )
+
+
+def _line(milters: Iterable[Listed]) -> str:
+    """Write a list of milters; what Postfix cannot read of it is mended."""
+    return ", ".join(text for each in milters if (text := mended(each)))
 
 
 def _ours(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> list[int]:
@@ -189,11 +203,13 @@ def _ours(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -
 
 def _without(inspection: Inspection, config: Config, milters: tuple[Listed, ...]) -> str:
     ours = _ours(inspection, config, milters)
-    return ", ".join(each.spelled for index, each in enumerate(milters) if index not in ours)
+    return _line(each for index, each in enumerate(milters) if index not in ours)
 
 
 def _public(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Iterator[Finding]:
     milters = postfix.milters(service)
+    if any(each.fault for each in milters):
+        return  # it takes no mail at all
     ours = _ours(inspection, config, milters)
     place = postfix.place("smtpd_milters", service)
     if postfix.value("milter_macro_daemon_name", service) == "ORIGINATING":
@@ -201,11 +217,12 @@ def _public(inspection: Inspection, config: Config, postfix: Postfix, service: S
             f"{postfix.place('milter_macro_daemon_name', service)} is ORIGINATING, also for {service.label}",
             postfix.override("milter_macro_daemon_name", "$myhostname", service),
         )
-    for name in (f"smtpd_{each}_restrictions" for each in _RESTRICTIONS):
+    classes = postfix.value("smtpd_restriction_classes").replace(",", " ").split()
+    for name in (*(f"smtpd_{each}_restrictions" for each in _RESTRICTIONS), *classes):
         if found := _SPF_SERVICE.search(postfix.value(name, service)):
             yield SPF_POLICY.found(
                 f"{postfix.place(name, service)} asks {found[1]}",
-                f"take check_policy_service {found[1]} out of {name}, then: postfix reload",
+                f"take check_policy_service {found[1]} out of {name}, then: {postfix.reload}",
             )
     if not ours:
         if not any(right_spelling(each.spelled) for each in milters):
@@ -215,24 +232,27 @@ def _public(inspection: Inspection, config: Config, postfix: Postfix, service: S
         yield MAPS.found(
             f"{postfix.place('smtpd_milter_maps', service)} is {maps}", f"look at what it says of each client: {maps}"
         )
+    milter = milters[ours[0]]
+    wrong = list(_wrong(config, milter))
+    right = with_settings(milter, {each.name: each.good for each in wrong})
+    milters = tuple(right if each is milter else each for each in milters)
+    # these first: what the others tell to type holds their good values, too
+    yield from _settings(wrong, milter, milters, postfix, service)
     yield from chain.check(
         inspection,
         milters,
         ours,
         chain.Chain(
             place=place,
-            own_name=postfix.value("myhostname"),
-            reorder=lambda listed: postfix.command(
-                "smtpd_milters", ", ".join(each.spelled for each in listed), service
-            ),
+            own_name=postfix.value("myhostname", service),
+            reorder=lambda listed: postfix.command("smtpd_milters", _line(listed), service),
         ),
     )
     if proxy := postfix.value("smtpd_proxy_filter", service):
         yield PROXY_FILTER.found(
             f"{postfix.place('smtpd_proxy_filter', service)} is {proxy}: assay sees no message on {service.label}",
-            f"in master.cf -o content_filter=smtp:{proxy} instead of -o smtpd_proxy_filter={proxy}; postfix reload",
+            f"in master.cf -o content_filter=smtp:{proxy} instead of -o smtpd_proxy_filter={proxy}; {postfix.reload}",
         )
-    yield from _settings(config, postfix, service, milters[ours[0]])
 
 
 def _not_there(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Finding:
@@ -248,25 +268,32 @@ def _not_there(inspection: Inspection, config: Config, postfix: Postfix, service
         if not service.chroot:
             return PATH_FOR_CHROOT.found(
                 f"{place} says {each.spelled}, and {service.label} runs without a chroot",
-                postfix.command("smtpd_milters", f"unix:{relative}", service),
+                postfix.command("smtpd_milters", _moved(milters, each, f"unix:{relative}"), service),
             )
         move = "" if relative != own else f'in {config.source}: socket = "unix:{queue}/assay/assay.sock", in Postfix: '
         right = "unix:assay/assay.sock" if move else f"unix:{relative}"
         return OUTSIDE_CHROOT.found(
             f"{place} says {each.spelled}, and {service.label} runs in a chroot: it looks for"
             f" {inspection.real(each.path, each.chroot)}",
-            move + postfix.command("smtpd_milters", right, service),
+            move + postfix.command("smtpd_milters", _moved(milters, each, right), service),
         )
-    names = ", ".join([_spelled(config, postfix), *(each.spelled for each in milters)])
+    names = ", ".join([_spelled(config, postfix), *map(mended, milters)])
     if "no_milters" in postfix.value("receive_override_options", service):
         name = "receive_override_options"
         return chain.NOT_LISTED.found(
             f"{postfix.place(name, service)} says no_milters, so {service.label} asks none",
-            "take no_milters out of it, then: postfix reload",
+            f"take no_milters out of it, then: {postfix.reload}",
         )
     return chain.NOT_LISTED.found(
         f"{place} does not list assay ({config.socket.postfix}), so mail that {service.label} takes is not judged",
         postfix.command("smtpd_milters", names, service),
+    )
+
+
+def _moved(milters: Iterable[Listed], moved: Listed, spelled: str) -> str:
+    """Write a list in which one milter has another socket."""
+    return ", ".join(
+        mended(each).replace(each.spelled, spelled, 1) if each is moved else mended(each) for each in milters
     )
 
 
@@ -278,24 +305,22 @@ def _spelled(config: Config, postfix: Postfix) -> str:
     return config.socket.postfix
 
 
-def _settings(config: Config, postfix: Postfix, service: Service, milter: Listed) -> Iterator[Finding]:
-    """Look at what Postfix does with this milter: for it alone, for the service, or for all."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    """What is wrong in how Postfix treats a milter: ``name`` without ``milter_``, and the value that is good."""
 
-    def place(name: str) -> str:
-        if name in milter.own:
-            return f"{postfix.place('smtpd_milters', service)}: {{ {milter.spelled}, {name} }}"
-        return postfix.place(f"milter_{name}", service)
+    kind: Kind
+    name: str
+    good: str
+    why: str = ""
 
-    def remedy(name: str, value: str) -> str:
-        if name in milter.own:
-            return f"write {name}={value} there, then: postfix reload"
-        return postfix.command(f"milter_{name}", value, service)
 
-    action = milter.settings["default_action"]
-    yield from chain.while_away(action, f"{place('default_action')} is {action}", remedy("default_action", "tempfail"))
-    protocol = milter.settings["protocol"].split()[0] if milter.settings["protocol"] else ""
+def _wrong(config: Config, milter: Listed) -> Iterator[_Setting]:
+    if kind := chain.AWAY.get(milter.settings["default_action"].lower()):
+        yield _Setting(kind=kind, name="default_action", good="tempfail")
+    protocol = milter.settings["protocol"].replace(",", " ").partition(" ")[0]
     if protocol.isdecimal() and int(protocol) < MIN_PROTOCOL:
-        yield OLD_PROTOCOL.found(f"{place('protocol')} is {protocol}", remedy("protocol", "6"))
+        yield _Setting(kind=OLD_PROTOCOL, name="protocol", good="6")
     least = {
         "content_timeout": (CONTENT_TIMEOUT, 2 * config.dns.budget, "300s"),
         "command_timeout": (COMMAND_TIMEOUT, MIN_SECONDS, "30s"),
@@ -304,9 +329,34 @@ def _settings(config: Config, postfix: Postfix, service: Service, milter: Listed
     for name, (kind, minimum, good) in least.items():
         span = seconds(milter.settings[name])
         if span is not None and span < minimum:
-            yield kind.found(
-                f"{place(name)} is {milter.settings[name]}, and assay may need {minimum:g}s", remedy(name, good)
-            )
+            yield _Setting(kind=kind, name=name, good=good, why=f", and assay may need {minimum:g}s")
+
+
+def _settings(
+    wrong: Iterable[_Setting], milter: Listed, right: Sequence[Listed], postfix: Postfix, service: Service
+) -> Iterator[Finding]:
+    """Look at what Postfix does with this milter: for it alone, for the service, or for all.
+
+    Args:
+        wrong: of these settings.
+        milter: as it is listed.
+        right: the list with all its settings put right.
+        postfix: the instance.
+        service: the service of smtpd.
+    """
+    for each in wrong:
+        own = each.name in milter.own
+        place = (
+            f"{postfix.place('smtpd_milters', service)}: {{ {milter.spelled}, {each.name} }}"
+            if own
+            else postfix.place(f"milter_{each.name}", service)
+        )
+        yield each.kind.found(
+            f"{place} is {milter.settings[each.name]}{each.why}",
+            postfix.command("smtpd_milters", _line(right), service)
+            if own
+            else postfix.command(f"milter_{each.name}", each.good, service),
+        )
 
 
 def _submission(inspection: Inspection, config: Config, postfix: Postfix, service: Service) -> Iterator[Finding]:

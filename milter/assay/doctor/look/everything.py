@@ -41,6 +41,8 @@ class Looker:
         config, problems = self._config(config_path)
         read = self._try(lambda: postfix.look(self.places), None)
         found = read if isinstance(read, Postfix) else None
+        if found is not None and self.places.postfix is None:
+            self._note_other_instances(found)
         service = self._try(lambda: unit.look(self.places), None)
         root = self.places.root.stat()
         inspection = Inspection(
@@ -64,6 +66,17 @@ class Looker:
         if config is not None:
             inspection = self._around(config, inspection)
         return replace(inspection, held=self._held(inspection), unread=tuple(dict.fromkeys(self.unread)))
+
+    def _note_other_instances(self, found: Postfix) -> None:
+        """Say which instances of Postfix are there besides (MULTI_INSTANCE_README): those may take the mail."""
+        for directory in found.value("multi_instance_directories").replace(",", " ").split():
+            self.unread.append(
+                Unread(
+                    what=f"the instance of Postfix in {directory}",
+                    why="it has a configuration of its own",
+                    remedy=f"assay doctor --postfix-config {directory}",
+                )
+            )
 
     def _held(self, inspection: Inspection) -> tuple[Held, ...]:
         """Read the queues: of Postfix through its programs, so on the machine itself alone; of Sendmail its files."""
@@ -167,7 +180,7 @@ def _sockets(config: Config, inspection: Inspection) -> Iterable[tuple[str, str]
 def _listed(inspection: Inspection) -> Iterable[Listed]:
     found = inspection.postfix
     if found is not None:
-        for milters in (*map(found.milters, found.receivers), found.non_smtpd_milters):
+        for milters in (*map(found.milters, found.receivers), *map(found.non_smtpd_milters, found.cleanups)):
             yield from milters
     if inspection.sendmail is not None:
         yield from (each.listed for each in inspection.sendmail.filters)
