@@ -132,7 +132,43 @@ CASES = (
         claim="the submission port that Sendmail opens by itself",
         change=mc(GOOD.replace("FEATURE(`no_default_msa')dnl\n", "")),
         says=("the daemon MSA", "M= holds no a"),
-        remedy=("InputMailFilters='",),
+        remedy=(
+            (
+                "add FEATURE(`no_default_msa')dnl and DAEMON_OPTIONS(`Name=MTA')dnl and"
+                " DAEMON_OPTIONS(`Port=submission, Name=MSA, M=Ea, InputMailFilters=')dnl"
+            ),
+        ),
+    ),
+    Case(
+        id="submission-judged",
+        claim="beside a port 25 that is named, and with a signer that stays",
+        change=mc(
+            "DAEMON_OPTIONS(`Port=smtp, Name=MTA')dnl\n"
+            f"INPUT_MAIL_FILTER(`assay', `{MINE}')\nINPUT_MAIL_FILTER(`sign', `S=/run/signer, F=T')"
+        ),
+        remedy=(
+            (
+                "add FEATURE(`no_default_msa')dnl and"
+                " DAEMON_OPTIONS(`Port=submission, Name=MSA, M=Ea, InputMailFilters=sign')dnl"
+            ),
+        ),
+    ),
+    Case(
+        id="",
+        claim="the line is in a file that is included, and comments of sendmail.mc name others",
+        change=both(
+            mc("dnl include(`/etc/mail/no.m4')\nsinclude(`/etc/mail/none.m4')\ninclude(`/etc/mail/milters.m4')dnl\n"),
+            lambda made: made.write("/etc/mail/milters.m4", GOOD),
+            lambda made: made.write("/etc/mail/no.m4", "INPUT_MAIL_FILTER(`x', `S=inet:8893@localhost')"),
+        ),
+    ),
+    Case(
+        id="milter-not-listed",
+        claim="two files that include each other",
+        change=both(
+            mc("include(`/etc/mail/a.m4')\n"),
+            lambda made: made.write("/etc/mail/a.m4", "include(`/etc/mail/a.m4')\n"),
+        ),
     ),
     Case(
         id="",
@@ -146,6 +182,12 @@ CASES = (
             mc(GOOD + "DAEMON_OPTIONS(`Port=587, Name=MSP, M=Ea')dnl\n"), tables("[exempt]\nauthenticated = false\n")
         ),
         says=("the daemon MSP", "[exempt] authenticated is false"),
+        remedy=(
+            (
+                "write DAEMON_OPTIONS(`Port=587, Name=MSP, M=Ea, InputMailFilters=')dnl instead of"
+                " DAEMON_OPTIONS(`Port=587, Name=MSP, M=Ea')dnl, then: make"
+            ),
+        ),
     ),
     Case(
         id="",
@@ -157,6 +199,13 @@ CASES = (
         claim="a submission port that names assay",
         change=mc(GOOD + "DAEMON_OPTIONS(`P=smtps, Name=S, M=s, InputMailFilters=other;assay')dnl\n"),
         says=("the daemon S ",),
+        remedy=("write DAEMON_OPTIONS(`P=smtps, Name=S, M=sa, InputMailFilters=other')dnl instead",),
+    ),
+    Case(
+        id="submission-judged",
+        claim="a submission port that says nothing of its clients",
+        change=mc(GOOD + "DAEMON_OPTIONS(`Port=submission,\n Name=MSA')dnl\n"),
+        remedy=("write DAEMON_OPTIONS(`Port=submission, Name=MSA, M=a, InputMailFilters=')dnl instead",),
     ),
     Case(
         id="mail-on-hold",

@@ -4,7 +4,7 @@ The macros are not expanded, as m4 would: only their plain calls, as every guide
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,12 +41,23 @@ class Daemon:
     Attributes:
         authenticates: it insists on SMTP AUTH (``a`` in M=).
         filters: names of InputMailFilters; None if it says nothing, and all of the list apply.
+        written: the argument of its DAEMON_OPTIONS; empty for one that Sendmail opens by itself.
     """
 
     name: str
     submission: bool
     authenticates: bool
     filters: tuple[str, ...] | None
+    written: str = ""
+
+    def past(self, names: Iterable[str]) -> str:
+        """Return the argument of its DAEMON_OPTIONS if it asks these filters alone, and all for a password."""
+        kept = [part.strip() for part in (self.written or "Port=submission, Name=MSA, M=E").split(",")]
+        letters = [part[:1] for part in kept]
+        if "M" not in letters:
+            kept.append("M=")
+        kept = [f"{part}a" if part[:1] == "M" and not self.authenticates else part for part in kept if part[:1] != "I"]
+        return ", ".join([*kept, f"InputMailFilters={';'.join(names)}"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +161,15 @@ def _as_postfix(socket: str) -> str:
 
 
 def _daemon(text: str) -> Daemon:
-    equates = _equates(text)
-    filters = equates.get("InputMailFilters", equates.get("I"))
+    # of a key its first letter counts
+    letters = {key[:1]: value for key, value in _equates(text).items()}
+    filters = letters.get("I")
     return Daemon(
-        name=equates.get("Name", equates.get("N", "MTA")),
-        submission=equates.get("Port", equates.get("P", "smtp")) in _SUBMISSION_PORTS,
-        authenticates="a" in equates.get("M", ""),
+        name=letters.get("N", "MTA"),
+        submission=letters.get("P", "smtp") in _SUBMISSION_PORTS,
+        authenticates="a" in letters.get("M", ""),
         filters=None if filters is None else tuple(_names(filters.replace(";", ","))),
+        written=" ".join(text.split()),
     )
 
 

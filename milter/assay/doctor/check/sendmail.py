@@ -10,7 +10,7 @@ from assay.doctor.inspection import Inspection
 from assay.doctor.milters import Listed, is_at
 from assay.doctor.model import Finding, error, warning
 from assay.doctor.postfix import seconds
-from assay.doctor.sendmail import Filter, Sendmail
+from assay.doctor.sendmail import Daemon, Filter, Sendmail
 
 STALE: Final = warning(
     "sendmail-cf-stale",
@@ -66,9 +66,19 @@ def check(inspection: Inspection) -> Iterator[Finding]:
             )
             yield SUBMISSION.found(
                 f"{sendmail.path}: the daemon {daemon.name} takes mail of own users through assay, and {why}",
-                f"add FEATURE(`no_default_msa')dnl and"
-                f" DAEMON_OPTIONS(`Port=submission, Name={daemon.name}, M=Ea, InputMailFilters=')dnl, {_REBUILD}",
+                _past_us(sendmail, daemon, own),
             )
+
+
+def _past_us(sendmail: Sendmail, daemon: Daemon, own: Filter) -> str:
+    """Say how a submission service keeps its other filters, such as a signer, and loses ours."""
+    names = [each.name for each in sendmail.filters] if daemon.filters is None else daemon.filters
+    line = f"DAEMON_OPTIONS(`{daemon.past(name for name in names if name != own.name)}')dnl"
+    if daemon.written:
+        return f"write {line} instead of DAEMON_OPTIONS(`{daemon.written}')dnl, {_REBUILD}"
+    # with any DAEMON_OPTIONS Sendmail opens none by itself: also not port 25
+    port_25 = "" if any(not each.submission for each in sendmail.daemons) else " DAEMON_OPTIONS(`Name=MTA')dnl and"
+    return f"add FEATURE(`no_default_msa')dnl and{port_25} {line}, {_REBUILD}"
 
 
 def _directories(inspection: Inspection, sendmail: Sendmail, config: Config) -> Iterator[Finding]:

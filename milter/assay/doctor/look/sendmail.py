@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Final
 
 from assay.doctor.inspection import Held, Unread
 from assay.doctor.look.places import AS_ROOT, Places, UnreadError, text_of
@@ -10,6 +11,10 @@ from assay.doctor.sendmail import Sendmail, parse_sendmail
 
 _REASON = re.compile(r"^qassay: (.*)$", re.MULTILINE)
 _TIME = re.compile(r"^T([0-9]+)$", re.MULTILINE)
+# at the beginning of a line: behind dnl it is a comment
+_INCLUDE = re.compile(r"^s?include\(`([^`']+)'\)", re.MULTILINE)
+_MAX_INCLUDES: Final = 8
+"""Files that are named in one another; more is a circle."""
 _FROM = re.compile(r"\sheader\.from=\"?([^\s;\"]+)")
 
 
@@ -32,7 +37,17 @@ def look(places: Places) -> Sendmail | None:
         return None
     compiled = path.with_suffix(".cf")
     stale = not compiled.exists() or compiled.stat().st_mtime < path.stat().st_mtime
-    return parse_sendmail(text, str(path), stale=stale)
+    return parse_sendmail(_included(text, places), str(path), stale=stale)
+
+
+def _included(text: str, places: Places, depth: int = 0) -> str:
+    """Put the files in the place of the ``include`` that names them; one that is not there is left out."""
+
+    def content(match: re.Match[str]) -> str:
+        inside = text_of(places.under(match[1])) or ""
+        return _included(inside, places, depth + 1) if depth < _MAX_INCLUDES else inside
+
+    return _INCLUDE.sub(content, text)
 
 
 def held(places: Places, sendmail: Sendmail) -> tuple[Held, ...]:
