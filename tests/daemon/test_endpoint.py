@@ -1,6 +1,8 @@
 """The endpoint's HTTP: one request, one path, and no way to keep it busy."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from threading import Thread
@@ -19,9 +21,11 @@ MORE_THAN_ANY_BUFFER = 50_000_000
 class Shown:
     """A table and its endpoint, in a thread of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[socket.socket] = socket.socket) -> None:
         self.table = Table(rows=1)
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = kind()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         self.port: int = listener.getsockname()[1]
         self._control, self._theirs = socket.socketpair()
         self._thread = Thread(target=lambda: asyncio.run(endpoint.show(listener, self._theirs, self.table)))
@@ -123,6 +127,30 @@ def test_a_flood_of_requests_adds_the_numbers_up_once(shown: Shown, monkeypatch:
     for count in range(3):
         shown.table.supervisor.add(BODY_BYTES.cell)
         assert value(scrape(shown.port), "assay_body_bytes_total") == 1, count
+
+
+class NoDescriptor(socket.socket):
+    """A listening socket whose process has no descriptor left when it first wants to accept."""
+
+    faults = 100
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.faults:
+            self.faults -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return super().accept()
+
+
+def test_without_a_descriptor_there_is_one_line_in_the_log_and_later_an_answer(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    shown = Shown(NoDescriptor)
+    try:
+        assert ask(shown.port)[0] == 200
+    finally:
+        shown.stop()
+    lines = "".join(capfd.readouterr()).splitlines()
+    assert ["the metrics have trouble" in line and "Too many open files" in line for line in lines] == [True]
 
 
 def test_a_fault_of_ours_is_an_error_of_the_server_and_the_next_request_works(

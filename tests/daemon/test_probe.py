@@ -109,7 +109,15 @@ def test_nobody_there_is_an_error(tmp_path: Path) -> None:
         send_probe(ZoneDaemon(tmp_path / "d"))
 
 
-def test_a_filter_that_talks_nonsense_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param(b"", id="an empty packet"),
+        pytest.param(b"i\0", id="half a number"),
+        pytest.param(b"m\0\0\0\1name", id="a change without a value"),
+    ],
+)
+def test_a_filter_that_talks_nonsense_is_an_error(tmp_path: Path, nonsense: bytes) -> None:
     setup = load_setup(ZoneDaemon(tmp_path / "d").config)
-    with FakeMilter(LEADING_SPACE, (b"",)) as fake, pytest.raises(ConversationError):
+    with FakeMilter(LEADING_SPACE, (nonsense,)) as fake, pytest.raises(ConversationError):
         probe(setup, parse_socket(fake.place, tmp_path), timeout=30)

@@ -4,13 +4,16 @@ import os
 import re
 import resource
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from assay.daemon.acceptor import is_connection
+from assay.daemon import workers
+from assay.daemon.acceptor import Acceptor, is_connection
+from assay.daemon.worker_process import DRAIN
 from support.conversation import ZoneDaemon, letter, send, stamped
 from support.process import wait_until
 
@@ -87,6 +90,68 @@ def test_a_worker_with_hardly_a_descriptor_left_accepts_no_connection_until_some
     with daemon.session() as client:
         assert "dmarc=pass" in stamped(send(client))
     assert _workers(daemon) == [pid]
+
+
+def _no_memory_once() -> Callable[..., None]:
+    """Return a function that raises when it is called for the first time, and then returns nothing."""
+    faults = iter([MemoryError()])
+
+    def call(*_: object) -> None:
+        for fault in faults:
+            raise fault
+
+    return call
+
+
+@pytest.fixture
+def acceptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acceptor]:
+    """One whose descriptor libmilter does not know, on a socket to which one connection is open."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as mta:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        mta.connect(str(tmp_path / "socket"))
+        accepted, _ = listener.accept()
+        placeholder = os.open(os.devnull, os.O_RDONLY)
+        monkeypatch.setattr("assay.daemon.acceptor._open_placeholder", lambda _: placeholder)
+        yield Acceptor(listener)
+        accepted.close()
+        os.close(placeholder)
+
+
+def test_who_has_no_memory_to_look_at_the_connections_looks_again(
+    acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, no_memory = is_connection, _no_memory_once()
+    looks: list[bool] = []
+
+    def looked(descriptor: int, address: object) -> bool:
+        no_memory()
+        looks.append(look(descriptor, address))
+        return looks[-1]
+
+    monkeypatch.setattr("assay.daemon.acceptor.is_connection", looked)
+    acceptor.drain(0.3)
+    assert True in looks
+
+
+def test_a_worker_whose_memory_ran_out_while_it_listened_to_the_supervisor_drains_when_told_to(
+    acceptor: Acceptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        listen, no_memory = workers._told_to_drain, _no_memory_once()
+
+        def told(control: socket.socket) -> bool:
+            no_memory()
+            return listen(control)
+
+        monkeypatch.setattr(workers, "_told_to_drain", told)
+        drain = Acceptor.drain
+        monkeypatch.setattr(Acceptor, "drain", lambda self, _: drain(self, 0.0))
+        monkeypatch.setattr(os, "_exit", sys.exit)
+        ours.sendall(DRAIN)
+        with pytest.raises(SystemExit, match="0"):
+            workers._obey(theirs, acceptor, workers.Retirement(theirs))
 
 
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET], ids=["unix", "TCP"])

@@ -11,6 +11,7 @@ import pytest
 
 from support.ports import free_port
 from support.process import Process, leave_descriptors, wait_until
+from support.service_manager import NotifySocket
 
 SCRIPT = Path(__file__).parent.parent / "support" / "own_supervisor.py"
 
@@ -137,6 +138,23 @@ def test_a_worker_that_dies_before_it_serves_is_replaced_with_growing_delay(tmp_
         assert "exit=3" in alone.output()
         alone.trouble()
         alone.wait_for_workers()
+
+
+def test_a_reload_before_anything_serves_is_not_told_as_ready(tmp_path: Path) -> None:
+    notify = NotifySocket(str(tmp_path / "n"))
+    alone = SupervisorAlone(tmp_path)
+    alone.environment |= notify.environment
+    alone.trouble("die")
+    with alone:
+        alone.wait_for_output("worker died before it served")
+        alone.write_config("nonsense = 1")
+        alone.signal(signal.SIGHUP)
+        alone.wait_for_output("reload refused")
+        alone.wait_for_output("retry_in=1.0")
+        assert notify.words() == []
+        alone.trouble()
+        alone.wait_for(lambda: notify.words() == ["READY"], "the word that it serves")
+    notify.close()
 
 
 def test_a_reload_names_every_key_that_needs_a_restart(tmp_path: Path) -> None:

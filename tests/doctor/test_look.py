@@ -209,11 +209,20 @@ class TestResolver:
 
 
 class TestSocket:
-    def test_a_port_that_says_nothing_of_a_milter_is_strange(self) -> None:
+    @pytest.mark.parametrize(
+        "says",
+        [
+            pytest.param(b"", id="nothing"),
+            pytest.param(b"220 mail.example ESMTP\r\n", id="the greeting of an MTA, which is a length of 842 million"),
+            pytest.param(b"\0\0\0\5O\0\0\0\6", id="half a negotiation"),
+            pytest.param(b"\0\0\0\17O" + bytes(14), id="a negotiation and a bit"),
+        ],
+    )
+    def test_a_port_that_says_nothing_of_a_milter_is_strange(self, says: bytes) -> None:
         port = free_port()
         address = SocketAddress(family=SocketFamily.INET, host="0.0.0.0", port=port)
         with socket.create_server(("127.0.0.1", port)) as listener:
-            view = _while_closing(listener, address)
+            view = _while_saying(says, listener, address)
         assert view is Contact.STRANGE
 
     def test_nobody_there(self) -> None:
@@ -227,10 +236,11 @@ class TestSocket:
         assert socket_look.look(Places(), address).contact is Contact.DENIED
 
 
-def _while_closing(listener: socket.socket, address: SocketAddress) -> Contact:
+def _while_saying(says: bytes, listener: socket.socket, address: SocketAddress) -> Contact:
     def serve() -> None:
         connection, _ = listener.accept()
         connection.recv(64)
+        connection.sendall(says)
         connection.close()
 
     thread = threading.Thread(target=serve)

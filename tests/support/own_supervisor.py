@@ -17,6 +17,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 from assay import log
 from assay.daemon import supervisor, worker_process
+from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup, load_setup
 from assay.daemon.worker_process import PING, READY
 from assay.metrics.table import Counters
@@ -53,7 +54,8 @@ def main(config: str) -> None:
     os.fork = _failing(os.fork, errno.EAGAIN, lambda: troubled_by("fork"))
     os.sched_setaffinity = _failing(os.sched_setaffinity, errno.EPERM, lambda: troubled_by("pin"))
     log.configure()
-    raise SystemExit(supervisor.Supervisor(load(), reload=load, serve=serve).run())
+    with Notifier.of(os.environ) as notifier:
+        raise SystemExit(supervisor.Supervisor(load(), reload=load, serve=serve, notifier=notifier).run())
 
 
 def _failing(

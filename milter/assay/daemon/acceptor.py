@@ -80,8 +80,8 @@ class Acceptor:
         while time.monotonic() < end:
             # before the first look, too: an accept that was under way shows its descriptor a moment later
             time.sleep(DRAIN_INTERVAL)
-            # Without a descriptor to look with nothing is known, and that is not the same as no connection.
-            with suppress(OSError):
+            # Without a descriptor or memory to look with nothing is known, and that is not the same as no connection.
+            with suppress(OSError, MemoryError):
                 if not any(is_connection(number, self._address) for number in _descriptors()):
                     return
 

@@ -13,7 +13,7 @@ import stat
 import time
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from assay.config.socket import SocketAddress
 from assay.daemon.back_off import BackOff
@@ -37,6 +37,10 @@ DEADLINE: Final = 5.0
 
 FRESH: Final = 1.0
 """Seconds for which the same numbers are shown again, so that a flood of requests adds them up once a second."""
+
+
+QUIET: Final = 60.0
+"""Seconds between two lines about trouble with connections: whoever floods the process must not flood the log."""
 
 
 class Endpoint:
@@ -169,8 +173,10 @@ def _close_other_sockets(kept: set[int]) -> None:
 async def show(listener: socket.socket, control: socket.socket, table: Table) -> None:
     """Answer requests until the other end of ``control`` is closed: also when the supervisor was killed."""
     over = asyncio.Event()
-    asyncio.get_running_loop().add_reader(control, over.set)
-    async with await asyncio.start_server(_Answering(table).connection, sock=listener, limit=MAX_REQUEST):
+    loop, answering = asyncio.get_running_loop(), _Answering(table)
+    loop.set_exception_handler(answering.fault)
+    loop.add_reader(control, over.set)
+    async with await asyncio.start_server(answering.connection, sock=listener, limit=MAX_REQUEST):
         await over.wait()
 
 
@@ -182,6 +188,7 @@ class _Answering:
         self._open = 0
         self._text = b""
         self._fresh_until = 0.0
+        self._quiet_until = 0.0
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request, and close."""
@@ -197,6 +204,13 @@ class _Answering:
         finally:
             self._open -= 1
             writer.transport.abort()
+
+    def fault(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Make one log line a minute of what asyncio would print: without a descriptor that is a hundred tracebacks."""
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET
+            log.error("the metrics have trouble", reason=context.get("exception") or context["message"])
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         if self._open > MAX_CONNECTIONS:

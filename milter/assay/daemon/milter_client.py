@@ -6,7 +6,8 @@ sends what was negotiated, and checks that every reply comes when one is due.
 
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntFlag
 from ipaddress import IPv4Address, IPv6Address
@@ -15,6 +16,8 @@ from typing import Final, Self
 
 VERSION: Final = 6
 MAX_CHUNK: Final = 65535
+_MAX_PACKET: Final = 1 << 20
+"""Octets: as many as libmilter takes. What asks for more is no filter."""
 
 
 class Action(IntFlag):
@@ -109,6 +112,38 @@ class Verdict:
     quarantine: bytes | None = None
 
 
+@contextmanager
+def _well_formed() -> Iterator[None]:
+    """Read a packet of the filter; one that is not as the protocol has it is no answer."""
+    try:
+        yield
+    except (struct.error, ValueError) as error:
+        raise ConversationError(f"a packet of the filter is malformed: {error}") from error
+
+
+def _note(verdict: Verdict, command: bytes, data: bytes) -> None:
+    """Take one packet of the answer to end of message."""
+    match command:
+        case b"p":
+            pass
+        case b"i":
+            name, value = data[4:].split(b"\0")[:2]
+            verdict.inserted.append((struct.unpack("!I", data[:4])[0], name, value))
+        case b"m":
+            name, value = data[4:].split(b"\0")[:2]
+            verdict.changed.append((name, struct.unpack("!I", data[:4])[0], value))
+        case b"h":
+            name, value = data.split(b"\0")[:2]
+            verdict.added.append((name, value))
+        case b"q":
+            verdict.quarantine = data.rstrip(b"\0")
+        case b"c" | b"a" | b"r" | b"t" | b"d" | b"y":
+            verdict.reply = command
+            verdict.smtp = data.rstrip(b"\0").decode("latin-1")
+        case _:
+            raise ConversationError(f"end of message answered with {command!r}")
+
+
 class MilterClient:
     """One connection to a filter, as an MTA keeps it for one SMTP session."""
 
@@ -161,6 +196,8 @@ class MilterClient:
     def receive(self) -> tuple[bytes, bytes]:
         """Read one packet: its command and its data."""
         length = struct.unpack("!I", self._exactly(4))[0]
+        if length > _MAX_PACKET:
+            raise ConversationError(f"the filter announces a packet of {length} octets")
         packet = self._exactly(length)
         return packet[:1], packet[1:]
 
@@ -182,13 +219,14 @@ class MilterClient:
         command, data = self.receive()
         if command != b"O":
             raise ConversationError(f"negotiation answered with {command!r}")
-        _version, taken, wanted = struct.unpack("!III", data[:12])
-        self.actions, self.protocol = Action(taken), Protocol(wanted)
-        rest = data[12:]
-        while rest:
-            stage = struct.unpack("!I", rest[:4])[0]
-            names, _, rest = rest[4:].partition(b"\0")
-            self.macro_lists[stage] = names
+        with _well_formed():
+            _version, taken, wanted = struct.unpack("!III", data[:12])
+            self.actions, self.protocol = Action(taken), Protocol(wanted)
+            rest = data[12:]
+            while rest:
+                stage = struct.unpack("!I", rest[:4])[0]
+                names, _, rest = rest[4:].partition(b"\0")
+                self.macro_lists[stage] = names
 
     def macros(self, command: bytes, **values: str) -> None:
         """Define macros before a command; a name longer than one character gets its braces here."""
@@ -250,28 +288,11 @@ class MilterClient:
         """Report the end of the body and collect what the filter wants."""
         self.send(b"E")
         verdict = Verdict()
-        while True:
+        while not verdict.reply:
             command, data = self.receive()
-            match command:
-                case b"p":
-                    continue
-                case b"i":
-                    name, value = data[4:].split(b"\0")[:2]
-                    verdict.inserted.append((struct.unpack("!I", data[:4])[0], name, value))
-                case b"m":
-                    name, value = data[4:].split(b"\0")[:2]
-                    verdict.changed.append((name, struct.unpack("!I", data[:4])[0], value))
-                case b"h":
-                    name, value = data.split(b"\0")[:2]
-                    verdict.added.append((name, value))
-                case b"q":
-                    verdict.quarantine = data.rstrip(b"\0")
-                case b"c" | b"a" | b"r" | b"t" | b"d" | b"y":
-                    verdict.reply = command
-                    verdict.smtp = data.rstrip(b"\0").decode("latin-1")
-                    return verdict
-                case _:
-                    raise ConversationError(f"end of message answered with {command!r}")
+            with _well_formed():
+                _note(verdict, command, data)
+        return verdict
 
     def message(
         self,

@@ -306,14 +306,16 @@ class Supervisor:
             log.error("worker died", pid=pid, exit=os.waitstatus_to_exitcode(status), restart_in=delay)
 
     def _renew(self, listener: socket.socket) -> None:
-        """Read everything again, and tell the service manager of the beginning and the end of it."""
-        self._notifier.reloading()
+        """Read everything again, and tell the service manager of the beginning and the end of it, if we serve."""
+        if self._ready:
+            self._notifier.reloading()
         self._watchdog.begin_anew()
         outcome = self._reload_all(listener)
         self._counts.reloaded(outcome)
         self._status.note = "" if outcome is ReloadOutcome.DONE else f"the last reload was {outcome}, see the log"
         self._watchdog.begin_anew()
-        self._notifier.ready(self._status_text())
+        if self._ready:
+            self._notifier.ready(self._status_text())
 
     def _reload_all(self, listener: socket.socket) -> ReloadOutcome:
         """Read everything again; all of it holds from here on for new connections, or none of it."""

@@ -225,8 +225,10 @@ def _end_of_message(ctx: Any, counters: Counters) -> int:  # noqa: ANN401 - pymi
 def _obey(control: socket.socket, acceptor: Acceptor, retirement: Retirement) -> None:
     """Answer the supervisor and look after the descriptors until told to drain, then drain; in the control thread."""
     control.settimeout(LOOK_INTERVAL)
-    while not _told_to_drain(control):
+    told = False
+    while not told:
         with suppress(OSError, MemoryError):  # whatever it finds: there must be somebody to drain
+            told = _told_to_drain(control)
             acceptor.look()
     acceptor.drain(RETIREMENT if retirement.begun else math.inf)
     # The interpreter's own exit would wait for libmilter's main loop.

@@ -266,8 +266,7 @@ class Engine:
         if task.attempts:
             self._wake_at(task, self._settings.clock() + self._interval)
             return
-        # Strangers who ask for names that nobody answers take the sockets, and with them the time of this question.
-        task.held_back = True
+        task.held_back = True  # by strangers, who may ask for names that nobody answers
         self._wake_at(task, task.lookup.deadline)
         self._waiting.append(task)
 
@@ -386,8 +385,7 @@ class Engine:
     def _is_ours(self, task: Task) -> bool:
         """Whether a failure is on our side: we could not ask, or not in time, or nobody was answered meanwhile."""
         begun = task.lookup.deadline - self._settings.timeout
-        silent = not task.heard and self._voice.was_silent(begun, task.lookup.deadline)
-        return task.unsent or task.held_back or silent
+        return task.unsent or task.held_back or (not task.heard and self._voice.was_silent(begun, task.lookup.deadline))
 
     def _abandon(self, why: str) -> None:
         """Answer every question that is under way or handed in."""
