@@ -8,12 +8,15 @@ import re
 import signal
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from assay.daemon.milter_client import ConversationError, MilterClient
 from support.mail import arrived, message, wait_for
+from support.memory_limit import limited_memory
 from support.own_systemd import OwnSystemd
 from support.ports import free_port
 from support.postfix import Postfix
@@ -71,6 +74,11 @@ class Site:
 
     def forge(self, token: str) -> int:
         return self.send(token, STRANGER)
+
+    @property
+    def socket(self) -> Path:
+        """The socket file, seen from outside."""
+        return self.postfix.queue_directory / "assay/assay.sock"
 
     @contextmanager
     def unreadable(self, name: str) -> Iterator[None]:
@@ -226,6 +234,36 @@ def test_a_service_that_gives_no_verdict_for_too_long_is_killed_and_comes_back(s
     wait_until(lambda: site.systemd.show("ActiveState") == "active", "the service")
     assert site.systemd.main_pid() != main
     assert site.send("risen") == 250
+
+
+def test_a_worker_that_grows_beyond_the_memory_of_the_service_is_killed_and_no_other_process(site: Site) -> None:
+    systemd = site.systemd
+    main, first = systemd.main_pid(), systemd.workers()
+    # two workers share what comes in, and one must outgrow the supervisor, which begins with 20 MiB more
+    with limited_memory(systemd, 128 << 20), ExitStack() as open_messages:
+
+        def one_is_killed() -> bool:
+            client = open_messages.enter_context(MilterClient.connect_to(str(site.socket)))
+            with suppress(ConnectionError, ConversationError):
+                fill(client)
+            return not all(map(systemd.lives, first))
+
+        wait_until(one_is_killed, "the end of a worker")
+    systemd.wait_for_journal("exit=-9 ")
+    wait_until(lambda: len(systemd.workers()) >= 3, "another worker")
+    assert (systemd.main_pid(), systemd.show("NRestarts")) == (main, "0")
+    assert (site.send("room again"), site.forge("as before")) == (250, 550)
+
+
+def fill(client: MilterClient) -> None:
+    """Begin a message with as much header as is read, and leave it open."""
+    client.negotiate()
+    client.connect(ip_address(OWN))
+    client.helo(b"client.example")
+    client.mail(b"<a@genuine.example>")
+    client.rcpt(b"<user@dest.example>")
+    for _ in range(30):
+        client.header(b"X-Long", b" " + 60_000 * b"x")
 
 
 def test_the_death_of_the_supervisor_costs_a_restart_and_no_connection(site: Site) -> None:

@@ -103,6 +103,14 @@ class OwnSystemd:
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.journal()}"
         return done.stdout.strip()
 
+    def run_around(self, script: str, *arguments: str) -> None:
+        """Run a shell script as root on the machine around; processes inside have their numbers of inside.
+
+        What fails is left to who looks at its effect.
+        """
+        enter = ["nsenter", "--target", str(self._init), "--pid", "sh", "-c", script, "sh"]
+        subprocess.run([*self._sudo, *enter, *arguments], capture_output=True, check=False)
+
     def fails(self, *command: str) -> bool:
         """Run a command inside that is expected to fail."""
         return self.run("sh", "-c", '"$@" >/dev/null 2>&1 || echo failed', "sh", *command) == "failed"
