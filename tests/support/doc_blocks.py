@@ -35,7 +35,7 @@ KINDS: Final = {
     "console standin( exit=[0-9]+)?": "the same with stand-ins for systemctl and journalctl; a real systemd gets each",
     "shell-session sendmail": "the same on a machine with Debian's Sendmail, in a root of its own",
     "sh debian": "commands that are run as they stand on a minimal Debian with systemd (tests/packaging)",
-    "sh": "scripts of ours, which explain their first argument; any other command is one of a block that is run",
+    "sh": "scripts of ours, which test_scripts.py types; any other command is one of a block that is run",
 }
 """Info string (a regular expression) to what is done with such a block."""
 
