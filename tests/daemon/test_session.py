@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
@@ -181,6 +182,19 @@ def test_a_fault_of_a_message_defers_that_message_only() -> None:
         world.end()
     world.mail()
     assert _dmarc(world.end()) is DmarcValue.PASS
+
+
+def test_a_part_that_was_missed_is_remembered_though_there_is_no_memory_to_say_so_either() -> None:
+    def no_memory() -> None:
+        raise MemoryError("to tell the worker")
+
+    world = World()
+    world.session._context = replace(world.session._context, out_of_memory=no_memory)
+    world.begin()
+    with suppress(MemoryError):
+        world.session.remember(MemoryError("for the body"))
+    with pytest.raises(MemoryError, match="for the body"):
+        world.end()
 
 
 @pytest.mark.parametrize("end", ["abort", "helo", "mail"])

@@ -390,6 +390,14 @@ class TestListeners:
             assert found[f":{tcp.getsockname()[1]}"] == own
             assert found[str(tmp_path / "s")] == own
 
+    def test_a_name_with_a_line_end_disturbs_nobody(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as hostile, socket.socket(socket.AF_UNIX) as local:
+            hostile.bind(f"\0{tmp_path.name}\n0: 1 2 flags 5 6 7 8\n")
+            local.bind(str(tmp_path / "s"))
+            for each in (hostile, local):
+                each.listen()
+            assert str(tmp_path / "s") in listeners.look()
+
     def test_without_proc_nothing_is_known(self, tmp_path: Path) -> None:
         (tmp_path / "1").mkdir()
         assert listeners.look(tmp_path) == {}

@@ -117,11 +117,11 @@ class Session:
 
     def remember(self, fault: BaseException) -> None:
         """Keep the first fault: of the open message if there is one, else of the connection, for all its messages."""
-        self.heed(fault)
         if self._message is None:
             self._fault = self._fault or fault
         else:
             self._message.fault = self._message.fault or fault
+        self.heed(fault)  # last: where memory ran out this may fail, too
 
     def heed(self, fault: BaseException) -> None:
         """Look at any fault of this connection: where memory ran out, the worker is told."""

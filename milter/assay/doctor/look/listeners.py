@@ -39,8 +39,10 @@ def _tcp(proc: Path) -> Iterator[tuple[str, str]]:
 
 def _unix(proc: Path) -> Iterator[tuple[str, str]]:
     for columns in _lines(proc / "net" / "unix"):
-        if len(columns) > _UNIX_PATH and int(columns[_UNIX_FLAGS], 16) & _ACCEPTS:
-            yield columns[_UNIX_INODE], columns[_UNIX_PATH]
+        # the name of a socket may hold a line end, and what follows it is then whatever its maker wrote
+        with suppress(IndexError, ValueError):
+            if int(columns[_UNIX_FLAGS], 16) & _ACCEPTS:
+                yield columns[_UNIX_INODE], columns[_UNIX_PATH]
 
 
 def _owners(proc: Path) -> Iterator[tuple[str, str]]:
