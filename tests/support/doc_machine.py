@@ -87,12 +87,13 @@ class Machine:
         self.service = Service([str(self.root / "bin/assay"), "run"], self.root / "units", self.here, self._time_passes)
 
     def _prepare(self, nameserver: str) -> None:
-        for name in ("bin", "etc/assay", "home", "units", "opt/assay"):
+        for name in ("bin", "etc/assay", "home", "units", "opt/assay", "usr/share"):
             (self.root / name).mkdir(parents=True)
         for name in ("conf", "policies", "systemd"):
             (self.root / "opt/assay/share/assay").mkdir(parents=True, exist_ok=True)
             (self.root / "opt/assay/share/assay" / name).symlink_to(ROOT / name)
         (self.root / "opt/assay/bin").symlink_to(self.root / "bin")
+        (self.root / "usr/share/assay").symlink_to(self.root / "opt/assay/share/assay")
         shutil.copytree(ROOT / "policies", self.root / "etc/assay/policies")
         self.config = self.root / "etc/assay/assay.toml"
         shutil.copy(ROOT / "conf/assay.toml", self.config)
@@ -134,6 +135,7 @@ class Machine:
             "/var/spool/postfix": str(self.postfix.queue_directory),
             "/var/log/mail.log": str(self.postfix.directory / "log/mail.log"),
             "/etc/assay": str(self.root / "etc/assay"),
+            "/usr/share/assay": str(self.root / "usr/share/assay"),
             "/opt/assay": str(self.root / "opt/assay"),
             "submission/inet": f"127.0.0.1:{self.ports['submission']}/inet",
             "127.0.0.1:10025": f"127.0.0.1:{self.ports['reinjection']}",
