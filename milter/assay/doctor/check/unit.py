@@ -162,7 +162,7 @@ def _program(unit: Unit, inspection: Inspection) -> Iterator[Finding]:
 
 def _unreachable(walk: Walk, hidden: Sequence[str], user: Account | None) -> tuple[str, str]:
     """Say why the service does not get there, and what to do; two empty texts if it does."""
-    again = "make the virtual environment with a Python of the system (/usr/bin/python3 -m venv), install assay into it"
+    again = "make the virtual environment anew (/usr/bin/python3 -m venv --clear DIRECTORY), install assay into it"
     for step in walk.steps:
         for home in hidden:
             if step.path == home:
