@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.daemon import Daemon
 from support.ports import free_port
 from support.process import Process, leave_descriptors, wait_until
 from support.service_manager import NotifySocket
@@ -128,6 +129,26 @@ def test_of_a_generation_that_starts_in_part_nothing_stays(tmp_path: Path) -> No
         alone.wait_for_output("reload failed")
         assert len(alone.workers()) > 1
         wait_until(lambda: alone.living() == {old}, "the end of the new workers")
+
+
+def test_a_reload_that_fails_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "d", nameserver="127.0.0.1:53")
+    with daemon:
+        good = daemon.config.read_text().replace("workers = 1", "workers = 9") + '[log]\nlevel = "error"\n'
+        daemon.config.write_text(good)
+        descriptors = len(os.listdir(f"/proc/{daemon.pid}/fd"))  # noqa: PTH208 - only counted
+        before = leave_descriptors(daemon.pid, descriptors + 3)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output("reload failed")
+        daemon.config.write_text("nonsense = 1")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_output("reload refused")
+        leave_descriptors(daemon.pid, before)
+        daemon.config.write_text(good)
+        said = daemon.output()
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: len(_children(daemon.pid)) == 9, "the workers of the new configuration")
+    assert "event=reloaded" not in daemon.output().removeprefix(said)
 
 
 def test_a_worker_that_dies_before_it_serves_is_replaced_with_growing_delay(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """``assay run``: the daemon, in the foreground."""
 
 import os
+import socket
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -16,6 +18,7 @@ from assay.daemon.supervisor import Supervisor, signals_held
 from assay.daemon.watchdog import Watchdog
 from assay.daemon.workers import run_worker
 from assay.errors import ConfigurationError
+from assay.metrics.table import Counters
 
 
 @click.command()
@@ -36,8 +39,9 @@ def run(config_path: Path | None) -> None:
             with Notifier.of(os.environ) as notifier:
                 code = Supervisor(
                     setup,
-                    reload=lambda: _reload(setup.config.source),
-                    serve=run_worker,
+                    reload=lambda: load_setup(setup.config.source),
+                    serve=_serve,
+                    adopted=_configure_log,
                     inherited=inherited_listener(setup.config.socket, os.environ),
                     notifier=notifier,
                     watchdog=Watchdog.of(os.environ, notifier),
@@ -47,11 +51,10 @@ def run(config_path: Path | None) -> None:
     raise SystemExit(code)
 
 
-def _reload(source: Path) -> Setup:
-    """Read everything again; the log follows only if all of it is good."""
-    setup = load_setup(source)
+def _serve(setup: Setup, listener: socket.socket, control: socket.socket, counters: Counters) -> NoReturn:
+    """Be a worker: its log is that of its own configuration, whatever becomes of the reload that it belongs to."""
     _configure_log(setup)
-    return setup
+    run_worker(setup, listener, control, counters)
 
 
 def _configure_log(setup: Setup) -> None:

@@ -74,6 +74,7 @@ class Supervisor:
         setup: to begin with.
         reload: reads everything again.
         serve: what a worker does.
+        adopted: told of each configuration that holds from now on for this process too.
         inherited: the listening socket, where it was opened for us; None: it is opened as configured.
         notifier: to the service manager.
         watchdog: of the service manager.
@@ -85,6 +86,7 @@ class Supervisor:
         *,
         reload: Callable[[], Setup],
         serve: Serve,
+        adopted: Callable[[Setup], None] = lambda _: None,
         inherited: socket.socket | None = None,
         notifier: Notifier | None = None,
         watchdog: Watchdog | None = None,
@@ -97,6 +99,7 @@ class Supervisor:
         self._opened = setup.config
         self._reload = reload
         self._serve = serve
+        self._adopted = adopted
         self.table = Table()
         self._counts = SupervisorCounts(self.table.supervisor)
         self._endpoint = Endpoint(self.table)
@@ -337,6 +340,7 @@ class Supervisor:
             log.error("reload failed, its workers do not start: the old ones go on")
             return ReloadOutcome.FAILED
         before, self._setup = self._setup, setup
+        self._adopted(setup)
         self._back_off = BackOff()
         for worker in old:
             worker.drain()
