@@ -110,6 +110,30 @@ def test_each_next_step_leads_to_reject(record: str, steps: list[str]) -> None:
     assert run(dmarc(record)).next_step is None
 
 
+@pytest.mark.parametrize(
+    ("record", "next_record"),
+    [
+        ("p=none", "v=DMARC1; p=reject"),
+        (f"p=reject; sp=none; t=y; {RUA}", f"v=DMARC1; p=reject; {RUA}"),
+        (f"p=quarantine; pct=5; {RUA}", f"v=DMARC1; p=reject; {RUA}"),
+        (f"p=reject; np=reject; {RUA}", None),
+        ("p=reject", None),
+    ],
+)
+def test_a_domain_that_sends_nothing_goes_to_reject_at_once(record: str, next_record: str | None) -> None:
+    step = run({"spf": 'bank TXT "v=spf1 -all"', "key": None} | dmarc(record), selectors=()).next_step
+
+    assert (step and step.publish.value) == next_record
+
+
+def test_its_subdomain_that_sends_nothing_changes_nothing_of_the_record_of_all() -> None:
+    parked = {"more": 'news.bank MX 0 .\nnews.bank TXT "v=spf1 -all"'}
+    report = run(parked | dmarc(f"p=none; {RUA}"), name="news.bank.example", selectors=())
+
+    assert report.next_step is not None
+    assert report.next_step.publish.value == f"v=DMARC1; p=quarantine; {RUA}"
+
+
 def test_a_subdomain_is_judged_by_sp_of_its_organization() -> None:
     news = {"news": 'news.bank MX 10 mx.bank\nnews.bank TXT "v=spf1 mx -all"\ns2026._domainkey.news.bank TXT {rsa2048}'}
     report = run(news | dmarc(f"p=none; sp=reject; {RUA}"), name="news.bank.example")
@@ -167,7 +191,8 @@ def test_no_answer_is_never_no_record(where: str) -> None:
     assert "spf-warning" not in ids(report)
 
 
-def test_without_any_answer_nothing_is_said() -> None:
+@pytest.mark.parametrize("selectors", [(), (SELECTOR,)], ids=["none given", "one given"])
+def test_without_any_answer_nothing_is_said(selectors: tuple[str, ...]) -> None:
     class Silent:
         def resolve(self, name: bytes, rrtype: RRType) -> Unavailable:
             del name, rrtype
@@ -176,7 +201,7 @@ def test_without_any_answer_nothing_is_said() -> None:
         def prefetch(self, name: bytes, rrtype: RRType) -> None:
             pass
 
-    report = audit(Domain.parse(NAME), Silent(), SUFFIXES, selectors=[Domain.parse(SELECTOR)])
+    report = audit(Domain.parse(NAME), Silent(), SUFFIXES, selectors=[Domain.parse(each) for each in selectors])
 
     assert report.findings == ()
     assert {question.type for question in report.unanswered} >= {"MX", "TXT"}

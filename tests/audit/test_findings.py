@@ -48,6 +48,13 @@ def spf(text: str, **more: str) -> dict[str, str | None]:
 
 
 RUA = "rua=mailto:dmarc@bank.example"
+OTHER = "rua=mailto:dmarc@other.example"
+PARKED: dict[str, str | None] = {
+    "mx": "bank MX 0 .",
+    "spf": 'bank TXT "v=spf1 -all"',
+    "key": None,
+    "agreed": 'bank.example._report._dmarc.other TXT "v=DMARC1"',
+}
 
 CASES = [
     Case(
@@ -137,10 +144,28 @@ CASES = [
     Case(id="a DMARC record at the domain itself", finds="dmarc-misplaced",
          says="receivers look at _dmarc.bank.example", zone={"dmarc": f'bank TXT "v=DMARC1; p=reject; {RUA}"'},
          publish=f"v=DMARC1; p=reject; {RUA}"),
+    Case(id="no DMARC record of a domain that sends nothing", finds="dmarc-missing", says="no DMARC record applies",
+         zone={"dmarc": None, **PARKED}, selectors=(), publish="v=DMARC1; p=reject"),
+    Case(id="p=none of a domain that sends nothing", finds="dmarc-none", says="a step on the way",
+         zone=PARKED | dmarc(f"p=none; np=quarantine; {OTHER}"), selectors=(), publish=f"v=DMARC1; p=reject; {OTHER}"),
+    Case(id="p=quarantine of a domain that sends nothing", finds="dmarc-quarantine", says="quarantine",
+         zone=PARKED | dmarc(f"p=quarantine; {OTHER}"), selectors=(), publish=f"v=DMARC1; p=reject; {OTHER}"),
+    Case(id="no rua of a domain that sends nothing", finds="report-missing", says="rua",
+         zone=PARKED | dmarc("p=reject"), selectors=()),
     Case(id="two DMARC records", finds="dmarc-several", says="2 DMARC records",
          zone={"more": '_dmarc.bank TXT "v=DMARC1; p=none"'}),
     Case(id="a policy that is none of the three", finds="dmarc-invalid", says="receivers make p=none of it",
          zone=dmarc(f"p=bogus; {RUA}"), publish=f"v=DMARC1; p=none; {RUA}"),
+    Case(id="a version in small letters", finds="dmarc-invalid", says='"v=dmarc1; p=reject; rua',
+         zone={"dmarc": f'_dmarc.bank TXT "v=dmarc1; p=reject; {RUA}"'}, publish=f"v=DMARC1; p=reject; {RUA}"),
+    Case(id="no semicolon behind the version", finds="dmarc-invalid", says="counts for nothing",
+         zone={"dmarc": f'_dmarc.bank TXT "v=DMARC1 p=reject; {RUA}"'}, publish=f"v=DMARC1; p=reject; {RUA}"),
+    Case(id="quotes that are part of the text", finds="dmarc-invalid", says="counts for nothing",
+         zone={"dmarc": f'_dmarc.bank TXT "\\"v=DMARC1; p=reject; {RUA}\\""'}, publish=f"v=DMARC1; p=reject; {RUA}"),
+    Case(id="only the word", finds="dmarc-invalid", says="counts for nothing",
+         zone={"dmarc": '_dmarc.bank TXT "DMARC1; p=reject;"'}, publish="v=DMARC1; p=reject;"),
+    Case(id="another text at the place of the DMARC record", finds="dmarc-missing", says="no DMARC record applies",
+         zone={"dmarc": '_dmarc.bank TXT "dmarc-verification=v1"\n_dmarc.bank TXT "v=DMARC12; p=none"'}),
     Case(id="a tag twice", finds="dmarc-invalid", says="p stands more than once",
          zone=dmarc(f"p=reject; p=none; {RUA}"), publish=f"v=DMARC1; p=reject; {RUA}"),
     Case(id="no p=", finds="dmarc-no-policy", says="no p=", zone=dmarc(RUA), publish=f"v=DMARC1; p=none; {RUA}"),

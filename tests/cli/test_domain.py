@@ -133,6 +133,7 @@ def test_a_name_server_that_is_not_there_ends_with_75() -> None:
         (["b nk.example"], "no domain name: a label holds something else"),
         (["bank..example"], "no domain name: empty label"),
         (["localhost"], "has one label"),
+        (["192.0.2.1"], "is an address"),
         ([NAME, "--selector", "a b"], "no domain name"),
         ([NAME, "--nameserver", "ns.example"], "is not an IP address"),
         ([NAME, "--accept", "nonsense"], "'nonsense' is not one of"),

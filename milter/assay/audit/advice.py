@@ -12,18 +12,26 @@ from assay.results import DmarcRecord, Psd, Requested
 from assay.verify.suffixes import PublicSuffixes, is_public_suffix
 
 _WHOLE: Final = 100  # pct: all mail
+_REJECT: Final[dict[str, str | None]] = {"p": "reject", "sp": None, "np": None, "t": None}
 
 
-def record_findings(domain: Domain, reading: DmarcReading, suffixes: PublicSuffixes) -> list[Finding]:
-    """Say what should be done about the record that applies; nothing where none does."""
+def record_findings(domain: Domain, reading: DmarcReading, suffixes: PublicSuffixes, *, sends: bool) -> list[Finding]:
+    """Say what should be done about the record that applies; nothing where none does.
+
+    Args:
+        domain: the audited one.
+        reading: what was found.
+        suffixes: the list of public suffixes.
+        sends: mail may come from the domain.
+    """
     record, place = reading.record, reading.domain
     if record is None or place is None:
         return []
     found = _invalid(record, place)
     if not found:
-        found = _policy(domain, record, place, own=reading.own)
+        found = _policy(domain, record, place, own=reading.own, sends=sends)
     if not record.rua:
-        found.append(_no_reports(record, place))
+        found.append(_no_reports(record, place, sends=sends or not reading.own))
     if record.psd is Psd.YES and not is_public_suffix(place, suffixes):
         text = f"psd=y in the record of {place} says that others register names below it, which no public list knows of"
         remedy = "take psd=y out, unless it is a registry: names below it are organizations of their own by it"
@@ -31,13 +39,25 @@ def record_findings(domain: Domain, reading: DmarcReading, suffixes: PublicSuffi
     return found + _historic(record, place)
 
 
-def next_step(reading: DmarcReading) -> Step | None:
-    """Return the record to publish next; None where nothing is better, or something else has to be put right first."""
+def next_step(reading: DmarcReading, *, sends: bool) -> Step | None:
+    """Return the record to publish next; None where nothing is better, or something else has to be put right first.
+
+    Args:
+        reading: what was found.
+        sends: mail may come from the domain; where none does there is no report to wait for.
+    """
     record, place = reading.record, reading.domain
     if record is None or place is None or record.invalid is not None:
         return None
     changes: dict[str, str | None] = {}
-    if not record.rua:
+    if not sends and reading.own:
+        if not (
+            record.testing or _share(record) < _WHOLE or {record.p, record.sp, record.np} - {Requested.REJECT, None}
+        ):
+            return None
+        changes = _REJECT
+        text = "reject at once: the domain sends no mail, so that none of it can be hit"
+    elif not record.rua:
         changes = {"rua": f"mailto:dmarc-reports@{place}"}
         text = "ask for aggregate reports first: without them nobody sees which of your mail a stricter policy hits"
     elif record.p is None or record.p is Requested.NONE:
@@ -113,7 +133,7 @@ def _repaired(record: DmarcRecord) -> dict[str, str | None]:
     return {tag: None if policy is None else policy.value for tag, policy in policies.items()}
 
 
-def _policy(domain: Domain, record: DmarcRecord, place: Domain, *, own: bool) -> list[Finding]:
+def _policy(domain: Domain, record: DmarcRecord, place: Domain, *, own: bool, sends: bool) -> list[Finding]:
     """Look at p, sp, np, pct and t; of a record of another name sp holds where it is written."""
     found: list[Finding] = []
     requested = record.p if own else record.sp or record.p
@@ -121,9 +141,10 @@ def _policy(domain: Domain, record: DmarcRecord, place: Domain, *, own: bool) ->
     if record.p is Requested.NONE and (own or record.sp is None):
         text = f"p=none in the record of {place}: forged mail from {domain} is let in{step}"
         publish = _publish(place, record, {"p": "quarantine", "sp": None, "np": None})
-        found.append(
-            finding(Id.DMARC_NONE, text, "when all your own mail is aligned: p=quarantine, then reject", publish)
-        )
+        remedy = "when all your own mail is aligned: p=quarantine, then reject"
+        if own and not sends:
+            publish, remedy = _publish(place, record, _REJECT), "p=reject at once: the domain sends no mail"
+        found.append(finding(Id.DMARC_NONE, text, remedy, publish))
     elif record.sp is Requested.NONE:
         text = f"sp=none in the record of {place}: forged mail from its subdomains is let in{step}"
         publish = _publish(place, record, {"sp": None})
@@ -131,6 +152,8 @@ def _policy(domain: Domain, record: DmarcRecord, place: Domain, *, own: bool) ->
     elif requested is Requested.QUARANTINE:
         text = f"the policy for {domain} is quarantine: forged mail still arrives, in a folder that people look into"
         remedy = "p=reject where people do not write to mailing lists under this name; else accept this finding"
+        if own and not sends:
+            remedy = "p=reject: the domain sends no mail"
         publish = _publish(place, record, {"p": "reject", "sp": None, "np": None})
         found.append(finding(Id.DMARC_QUARANTINE, text, remedy, publish))
     if record.np is Requested.NONE and record.p is not Requested.NONE and record.sp is not Requested.NONE:
@@ -151,10 +174,12 @@ def _policy(domain: Domain, record: DmarcRecord, place: Domain, *, own: bool) ->
     return found
 
 
-def _no_reports(record: DmarcRecord, place: Domain) -> Finding:
+def _no_reports(record: DmarcRecord, place: Domain, *, sends: bool) -> Finding:
     text = (
         f"the record of {place} names no usable address for aggregate reports (rua): nobody sees who sends in its name"
     )
+    if not sends:  # it may take no mail either
+        return finding(Id.REPORT_MISSING, text, "add one of a domain of yours that takes mail")
     publish = _publish(place, record, {"rua": f"mailto:dmarc-reports@{place}"})
     return finding(Id.REPORT_MISSING, text, "add one that a program reads", publish)
 

@@ -51,13 +51,13 @@ def audit(
     spf = inspect_spf(domain, asking)
     dkim, dkim_findings = inspect_dkim(domain, selectors, asking, sends=spf.sends)
     walker = Walker(asking, Trace())
-    dmarc = inspect_dmarc(domain, asking, walker, suffixes)
+    dmarc = inspect_dmarc(domain, asking, walker, suffixes, sends=spf.sends)
     findings = [
         *mx_findings(domain, mx, sends=spf.sends),
         *spf.findings,
         *dkim_findings,
         *dmarc.findings,
-        *record_findings(domain, dmarc, suffixes),
+        *record_findings(domain, dmarc, suffixes, sends=spf.sends),
     ]
     section = dmarc.section
     if dmarc.record is not None and dmarc.domain is not None:
@@ -72,7 +72,7 @@ def audit(
             "spf": spf.section,
             "dkim": dkim,
             "dmarc": section,
-            "next_step": next_step(dmarc),
+            "next_step": next_step(dmarc, sends=spf.sends),
             "rfc9989": changes_by_rfc9989(domain, dmarc),
             "disagreements": tuple(disagreements),
         }

@@ -55,6 +55,8 @@ def inspect_dkim(
     selectors = [_read(selector, domain, asking, given=True) for selector in given]
     usual = [_read(selector, domain, asking, given=False) for selector in tried]
     selectors += [each for each in usual if each.key.state in {KeyState.USABLE, KeyState.UNUSABLE} and each.key.bits]
+    if any(each.key.state is KeyState.UNANSWERED for each in usual):
+        sends = False  # what is not known to be missing is not said to be
     section = Dkim(keys=tuple(each.key for each in selectors), tried=tuple(str(selector) for selector in tried))
     findings = [found for each in selectors for found in _findings(each, domain)]
     findings += _missing_keys(section, domain, asking) if sends else []
@@ -160,7 +162,7 @@ def _missing_keys(section: Dkim, domain: Domain, asking: Asking) -> list[Finding
         return [finding(Id.DKIM_NONE, text, remedy)]
     text = (
         f"no DKIM key of {domain} is known: no --selector was given, selectors cannot be listed from the DNS, and none "
-        f"of the usual ones exists ({', '.join(section.tried)}). {why}"
+        f"of the usual ones holds a key ({', '.join(section.tried)}). {why}"
     )
     remedy = "give the selector: it is s= in the DKIM-Signature field of a message that the domain sent"
     return [finding(Id.DKIM_UNKNOWN, text, remedy)]

@@ -1,5 +1,6 @@
 """DMARC: which policy record applies to a domain, found as the daemon finds it (RFC 9989 4.10)."""
 
+import re
 from dataclasses import dataclass
 
 from assay.answers import Unavailable
@@ -13,6 +14,12 @@ from assay.verify.discovery import Discovered, Undiscovered
 from assay.verify.dmarc_record import parse_record
 from assay.verify.suffixes import PublicSuffixes, is_public_suffix, organization_of
 from assay.verify.walk import Walker
+
+# other capitals, blanks, quotes around it, no semicolon, no version, or nothing but the version
+_MEANT = re.compile(
+    r"[\s\"'\\]*(?:v[\s=:]+dmarc[\s=:]*1?|dmarc1)(?![0-9a-z])[\s;:,\"']*(.*)", re.IGNORECASE | re.DOTALL
+)
+_SPARE = " \t\"'\\"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,9 @@ class DmarcReading:
     findings: tuple[Finding, ...]
 
 
-def inspect_dmarc(domain: Domain, asking: Asking, walker: Walker, suffixes: PublicSuffixes) -> DmarcReading:
+def inspect_dmarc(
+    domain: Domain, asking: Asking, walker: Walker, suffixes: PublicSuffixes, *, sends: bool
+) -> DmarcReading:
     """Find the policy record and both kinds of organizational domain.
 
     Args:
@@ -42,6 +51,7 @@ def inspect_dmarc(domain: Domain, asking: Asking, walker: Walker, suffixes: Publ
         asking: asks.
         walker: of this audit; report addresses are compared by it too.
         suffixes: the list of public suffixes.
+        sends: mail may come from the domain.
     """
     discovered = walker.discover(domain)
     organization = walker.organizational_domain(domain)
@@ -55,13 +65,14 @@ def inspect_dmarc(domain: Domain, asking: Asking, walker: Walker, suffixes: Publ
         organizational_domain=None if isinstance(organization, Unavailable) else organization.name,
         organizational_domain_by_list=by_list.name,
     )
-    findings = [*_several(walker, domain), *_misplaced(domain, asking)]
+    findings = [*_several(walker, domain), *_misplaced(domain, asking), *_misspelled(domain, asking)]
     if discovered.settled:  # else what the look-ups that failed would have said may be anything
         if isinstance(discovered, Undiscovered):
             # where its record is one of several, or misplaced, that is to be put right
-            findings += [] if findings else [_missing(domain, f"no DMARC record applies to {domain}")]
+            findings += [] if findings else [_missing(domain, f"no DMARC record applies to {domain}", sends=sends)]
         elif discovered.domain != domain and is_public_suffix(discovered.domain, suffixes):
-            findings.append(_missing(domain, f"only the record of the public suffix {found_at} applies to {domain}"))
+            text = f"only the record of the public suffix {found_at} applies to {domain}"
+            findings.append(_missing(domain, text, sends=sends))
             record, found_at = None, None
         elif not isinstance(organization, Unavailable) and organization != by_list:
             findings.append(_organization(walker, domain, organization, by_list))
@@ -119,7 +130,27 @@ def _misplaced(domain: Domain, asking: Asking) -> tuple[Finding, ...]:
     return ()
 
 
-def _missing(domain: Domain, text: str) -> Finding:
+def _misspelled(domain: Domain, asking: Asking) -> list[Finding]:
+    """Look at the right place for what was meant as a DMARC record and is none, since it does not begin like one."""
+    texts = asking.texts(b"_dmarc." + bytes(domain)) or []
+    if any(parse_record(text) is not None for text in texts):
+        return []
+    found = []
+    for text in texts:
+        meant = _MEANT.match(shown(text))
+        if meant is None:
+            continue
+        right = f"v=DMARC1; {meant[1].rstrip(_SPARE)}"
+        why = f'_dmarc.{domain} says "{meant[0]}", and a record that does not begin with "v=DMARC1;" counts for nothing'
+        publish = Publish(name=f"_dmarc.{domain}", type="TXT", value=right)
+        found.append(finding(Id.DMARC_INVALID, f"{why} (RFC 9989 4.7)", "write it like this", publish))
+    return found
+
+
+def _missing(domain: Domain, text: str, *, sends: bool) -> Finding:
+    if not sends:
+        publish = Publish(name=f"_dmarc.{domain}", type="TXT", value="v=DMARC1; p=reject")
+        return finding(Id.DMARC_MISSING, text, "p=reject at once: the domain sends no mail", publish)
     publish = Publish(name=f"_dmarc.{domain}", type="TXT", value=f"v=DMARC1; p=none; rua=mailto:dmarc-reports@{domain}")
     remedy = "begin with p=none and read the reports for some weeks: they name every host that sends for the domain"
     return finding(Id.DMARC_MISSING, text, remedy, publish)

@@ -44,7 +44,7 @@ CATALOGUE: dict[Id, _Kind] = {
     Id.DMARC_MISSING: _Kind(_E, "no DMARC policy record of the domain or its organization applies"),
     Id.DMARC_MISPLACED: _Kind(_E, "a DMARC record stands at the domain itself, where nobody looks for it"),
     Id.DMARC_SEVERAL: _Kind(_E, "a name has more than one DMARC record: all of them are ignored"),
-    Id.DMARC_INVALID: _Kind(_E, "the DMARC record has a policy that cannot be used"),
+    Id.DMARC_INVALID: _Kind(_E, "the DMARC record cannot be read as one, or has a policy that cannot be used"),
     Id.DMARC_NO_POLICY: _Kind(_W, "the DMARC record has no p="),
     Id.DMARC_NONE: _Kind(_W, "the policy is none: a step on the way, not an end"),
     Id.DMARC_QUARANTINE: _Kind(_N, "the policy is quarantine: reject is better where it is possible"),

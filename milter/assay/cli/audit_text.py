@@ -131,7 +131,7 @@ def _summary(report: Report) -> str:
         if counts[severity]
     ]
     accepted = len(report.findings) - len(report.counted)
-    text = ", ".join(words) if words else "nothing to do"
+    text = ", ".join(words) or ("nothing found" if report.unanswered else "nothing to do")
     text += f" ({accepted} accepted)" if accepted else ""
     if report.unanswered:
         text += "; the DNS did not answer every question, so this may not be all: try again"

@@ -38,6 +38,8 @@ class _DomainType(click.ParamType[Domain]):
             domain = Domain.parse(str(value))
         except DomainError as error:
             self.fail(f"{value!r} is no domain name: {error}", param, ctx)
+        if self._labels > 1 and domain.labels[-1].isdecimal():
+            self.fail(f"{value!r} is an address, and no domain name", param, ctx)
         if len(domain.labels) < self._labels:
             self.fail(
                 f"{value!r} has one label, and mail comes from names of two or more, such as example.com", param, ctx
