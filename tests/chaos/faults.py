@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from chaos.site import PipedDaemon, Site
-from support.process import wait_until
+from support.process import descriptors, wait_until
 from support.smtp_load import Load
 
 Strike = Callable[[Site, Load, Random], AbstractContextManager[None]]
@@ -85,11 +85,11 @@ def resolver_is_gone(site: Site, _load: Load, _random: Random) -> Iterator[None]
 
 
 @contextmanager
-def worker_is_killed(site: Site, load: Load, random: Random) -> Iterator[None]:
-    """SIGKILL, twice, while messages come in."""
+def worker_is_killed(site: Site, load: Load, _random: Random) -> Iterator[None]:
+    """SIGKILL, twice, while messages come in: the worker with the most, since a new one may not have any yet."""
     for _ in range(2):
         before = len(load.deferred())
-        os.kill(random.choice(site.two_workers()), signal.SIGKILL)
+        os.kill(max(site.two_workers(), key=descriptors), signal.SIGKILL)
         load.wait_for_deferred(before + 1)
     yield
 
@@ -110,7 +110,7 @@ def descriptors_run_out(site: Site, _load: Load, random: Random) -> Iterator[Non
     """Each worker may open a few descriptors more than it has, and somebody connects who says nothing."""
 
     def few_more(pid: int) -> int:
-        return len(list(Path(f"/proc/{pid}/fd").iterdir())) + random.randint(0, 8)
+        return descriptors(pid) + random.randint(0, 8)
 
     with _limited(site.two_workers(), resource.RLIMIT_NOFILE, few_more), ExitStack() as silent:
         for _ in range(120):

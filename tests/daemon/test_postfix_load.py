@@ -10,7 +10,7 @@ import pytest
 
 from support.daemon import Daemon
 from support.postfix import Postfix
-from support.process import wait_until
+from support.process import descriptors, wait_until
 from support.service_manager import ActivatedDaemon
 from support.smtp_load import Load
 
@@ -129,8 +129,3 @@ def each_came_as_often_as_it_was_accepted(load: Load, postfix: Postfix) -> None:
     delivered = load.delivered()
     assert Counter(dict(each.fields)["Subject"] for each in delivered) == accepted
     assert {each.methods()["dmarc"] for each in delivered} == {"pass"}
-
-
-def descriptors(pid: int) -> int:
-    """How many descriptors a process has open: of two workers the one with more has more connections of the MTA."""
-    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - only counted
