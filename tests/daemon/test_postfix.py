@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import ID, ROOT, Daemon
-from support.mail import arrived, message, wait_for
+from support.mail import arrived, forged_among_others, message, wait_for
 from support.postfix import Postfix, Transcript
 from support.process import wait_until
 from support.world import OWN, STRANGER, sign
@@ -105,12 +105,7 @@ def test_a_broken_body_fails_dkim(site: Site) -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 10])
 def test_forged_fields_with_our_id_are_gone_and_those_of_others_stay(site: Site, count: int) -> None:
     token = f"stamped{count}"
-    spellings = (f" {ID};", f"\t{ID.upper()} 1;", f' "{ID}";', f" (x) {ID}. ;", f"\r\n\t{ID}\r\n\t;")
-    fields = [f"Authentication-Results: other0.example; dkim=fail ({token})"]
-    for number in range(count):
-        own = spellings[number % len(spellings)]
-        fields.append(f"Authentication-Results:{own} dkim=pass header.d=forged.example")
-        fields.append(f"Authentication-Results: other{number + 1}.example; dkim=fail ({token})")
+    fields = forged_among_others(token, count)
     sent = site.send(message(token, fields=fields))
     delivered = wait_for(site.postfix, token)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import ID, Daemon
-from support.mail import arrived, message, wait_for
+from support.mail import arrived, forged_among_others, message, wait_for
 from support.ports import free_port
 from support.sendmail import EXEMPT, Sendmail, Site, filter_lines
 from support.sendmail_root import PASSWORD, USER, SendmailRoot
@@ -66,12 +66,7 @@ def test_forgery_under_quarantine_stays_in_the_queue_until_it_is_released(site: 
 @pytest.mark.parametrize("count", [1, 2, 3, 10])
 def test_forged_fields_with_our_id_are_gone_and_those_of_others_stay(site: Site, count: int) -> None:
     token = f"stamped{count}"
-    spellings = (f" {ID};", f"\t{ID.upper()} 1;", f' "{ID}";', f" (x) {ID}. ;", f"\r\n\t{ID}\r\n\t;")
-    fields = [f"Authentication-Results: other0.example; dkim=fail ({token})"]
-    for number in range(count):
-        own = spellings[number % len(spellings)]
-        fields.append(f"Authentication-Results:{own} dkim=pass header.d=forged.example")
-        fields.append(f"Authentication-Results: other{number + 1}.example; dkim=fail ({token})")
+    fields = forged_among_others(token, count)
     sent = site.send(message(token, "a@near.example", fields=fields))
     delivered = wait_for(site.sendmail, token)
 

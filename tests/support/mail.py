@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from support.daemon import ID
 from support.process import wait_until
 
 OURS: Final = re.compile(r"\s*mx\.dest\.example\s*;", re.ASCII)
@@ -27,6 +28,17 @@ def message(token: str, author: str = "a@genuine.example", *, fields: Sequence[s
         "",
     ]
     return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def forged_among_others(token: str, count: int) -> list[str]:
+    """Fields with our authserv-id, ``count`` of them in all spellings, and between them those of others."""
+    spellings = (f" {ID};", f"\t{ID.upper()} 1;", f' "{ID}";', f" (x) {ID}. ;", f"\r\n\t{ID}\r\n\t;")
+    fields = [f"Authentication-Results: other0.example; dkim=fail ({token})"]
+    for number in range(count):
+        own = spellings[number % len(spellings)]
+        fields.append(f"Authentication-Results:{own} dkim=pass header.d=forged.example")
+        fields.append(f"Authentication-Results: other{number + 1}.example; dkim=fail ({token})")
+    return fields
 
 
 class Mta(Protocol):
