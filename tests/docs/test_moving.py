@@ -13,7 +13,9 @@ from assay.policy.schema import PolicyFile
 from sitegen.keys import Key, keys_of
 from support.doc_blocks import ROOT
 from support.doc_world import signer
+from support.fake_milter import LEADING_SPACE, NO_REPLIES, FakeMilter
 from support.ports import free_port
+from support.postfix import Postfix
 from support.process import Process, program
 
 GUIDE: Final = (ROOT / "docs" / "guides" / "moving.md").read_text("utf-8")
@@ -118,6 +120,25 @@ def test_opendkim_takes_out_what_assay_wrote_only_as_a_verifier(
             changed = [] if client.end_of_headers() == b"a" else client.end_of_message().changed
 
     assert [name for name, *_ in changed] == removed
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("first", [pytest.param(True, id="before it"), pytest.param(False, id="behind it")])
+def test_what_opendmarc_refuses_is_seen_by_a_milter_only(first: bool) -> None:  # noqa: FBT001 - a row of a table
+    """The end of a message, that is: so assay comes first in the week side by side."""
+    with FakeMilter(LEADING_SPACE | NO_REPLIES) as assay, FakeMilter(LEADING_SPACE | NO_REPLIES, (b"r",)) as opendmarc:
+        order = [assay, opendmarc] if first else [opendmarc, assay]
+        with Postfix(", ".join(_in_postfix(milter) for milter in order)) as postfix:
+            sent = postfix.send(b"From: ceo@bank.example\r\n\r\ntext\r\n", mail_from="ceo@bank.example")
+
+        assert sent.verdict.code == 550
+        assert len(opendmarc.of(b"E")) == 1
+        assert len(assay.of(b"E")) == (1 if first else 0)
+
+
+def _in_postfix(milter: FakeMilter) -> str:
+    port, _, host = milter.place.removeprefix("inet:").partition("@")
+    return f"inet:{host}:{port}"
 
 
 def _connected(port: int) -> MilterClient | None:
