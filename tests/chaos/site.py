@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from assay.daemon.back_off import MAX_BACK_OFF
 from support.daemon import Daemon
 from support.knot import Knot
 from support.postfix import Postfix
-from support.process import Process, program, wait_until
+from support.process import PATIENCE, Process, program, wait_until
 from support.world import bare_dns
 
 WORKERS: Final = 2
@@ -56,7 +57,10 @@ class Site:
     def two_workers(self) -> list[int]:
         """Wait until there are as many workers as there should be, and give their process ids."""
         return self.daemon.wait_for(
-            lambda: living if len(living := self.daemon.living()) == WORKERS else None, f"{WORKERS} workers"
+            lambda: living if len(living := self.daemon.living()) == WORKERS else None,
+            f"{WORKERS} workers",
+            # the supervisor itself waits so long before it replaces one that keeps dying
+            seconds=MAX_BACK_OFF + PATIENCE,
         )
 
 
