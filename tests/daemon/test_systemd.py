@@ -244,7 +244,7 @@ def test_a_worker_that_grows_beyond_the_memory_of_the_service_is_killed_and_no_o
 
         def one_is_killed() -> bool:
             client = open_messages.enter_context(MilterClient.connect_to(str(site.socket)))
-            with suppress(ConnectionError, ConversationError):
+            with suppress(OSError, ConversationError):
                 fill(client)
             return not all(map(systemd.lives, first))
 
