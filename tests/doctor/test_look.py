@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 
 from assay.config.socket import SocketAddress, SocketFamily
+from assay.dns.nameservers import parse_nameserver
 from assay.doctor.inspection import Contact, Library, Outcome, Unread
 from assay.doctor.look import listeners, machine, paths, places, postfix, program, resolver, signers, unit
 from assay.doctor.look import socket as socket_look
@@ -401,3 +402,28 @@ class TestListeners:
     def test_without_proc_nothing_is_known(self, tmp_path: Path) -> None:
         (tmp_path / "1").mkdir()
         assert listeners.look(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "written", "known"),
+    [
+        ("127.0.0.53", "nameserver 8.8.8.8\nnameserver 192.0.2.1\n", ["8.8.8.8:53", "192.0.2.1:53"]),
+        ("127.0.0.54", "", []),
+        ("127.0.0.53", None, []),
+        ("127.0.0.1", "nameserver 8.8.8.8\n", []),
+    ],
+    ids=["the stub", "what cannot be read", "no file", "another name server of this machine"],
+)
+def test_behind_the_stub_of_systemd_resolved_are_those_that_it_asks(
+    address: str, written: str | None, known: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run/systemd/resolve/resolv.conf"
+    if written:
+        path.parent.mkdir(parents=True)
+        path.write_text(written)
+    elif written is not None:
+        path.mkdir(parents=True)
+
+    found = resolver.forwards(Places(root=tmp_path), parse_nameserver(address))
+
+    assert [str(each) for each in found] == known

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from assay.dns.nameservers import parse_nameserver
 from assay.doctor.inspection import Contact, Held, Inspection, Library, SocketView, Step, Walk
 from assay.doctor.unit import State
 from support.doctor_changes import Case, both, check, drop_in, main, seen, service, setting, smtp, tables, with_machine
@@ -131,6 +132,32 @@ CASES = (
         change=both(
             main(smtpd_milters="unix:assay/assay.sock, inet:localhost:11332"),
             lambda made: made.write("/etc/rspamd/local.d/dmarc.conf", "enabled = false;\n"),
+        ),
+    ),
+    Case(
+        id="authserv-id-clash",
+        claim="rspamd leaves DMARC alone, and writes Authentication-Results with the name that the MTA says",
+        change=both(
+            main(smtpd_milters="unix:assay/assay.sock, inet:localhost:11332"),
+            lambda made: made.write("/etc/rspamd/local.d/dmarc.conf", "enabled = false;\n"),
+            lambda made: made.write(
+                "/etc/rspamd/local.d/milter_headers.conf",
+                'use = ["x-spamd-bar", # a comment\n  "authentication-results"];\n',
+            ),
+        ),
+        says=("rspamd (inet:localhost:11332) and assay both",),
+        remedy=("take authentication-results out of use in /etc/rspamd/local.d/milter_headers.conf",),
+    ),
+    Case(
+        id="",
+        claim="rspamd writes other fields only",
+        change=both(
+            main(smtpd_milters="unix:assay/assay.sock, inet:localhost:11332"),
+            lambda made: made.write("/etc/rspamd/local.d/dmarc.conf", "enabled = false;\n"),
+            lambda made: made.write(
+                "/etc/rspamd/override.d/milter_headers.conf",
+                'use = ["x-spam-status"]; # not "authentication-results"\nroutines { authentication-results { } }\n',
+            ),
         ),
     ),
     Case(
@@ -328,6 +355,21 @@ CASES = (
         claim="a submission service that asks for no password",
         change=service("2587 inet n - y - - smtpd", "milter_macro_daemon_name=ORIGINATING"),
         says=("2587/inet", "its users do not authenticate themselves"),
+    ),
+    Case(
+        id="resolver-public",
+        claim="behind the stub of systemd-resolved",
+        change=seen(
+            lambda looked: replace(
+                looked,
+                resolvers=tuple(
+                    replace(each, forwards=tuple(map(parse_nameserver, ("192.0.2.1", "9.9.9.9", "1.1.1.1", "1.0.0.1"))))
+                    for each in looked.resolvers
+                ),
+            )
+        ),
+        says=("is systemd-resolved, which asks the public forwarder of Quad9 and Cloudflare",),
+        remedy=("apt-get install unbound",),
     ),
     # the socket
     Case(

@@ -127,6 +127,7 @@ class ResolverView:
         validates: it set AD on the signed answer.
         tcp: it answers over TCP too.
         invents: it has an address for a name below "invalid", which cannot exist (RFC 6761 6.4).
+        forwards: whom it asks, as far as that is known: of the stub of systemd-resolved.
     """
 
     server: Nameserver
@@ -136,6 +137,7 @@ class ResolverView:
     validates: bool = False
     tcp: bool = False
     invents: bool = False
+    forwards: tuple[Nameserver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

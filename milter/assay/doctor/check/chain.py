@@ -117,11 +117,16 @@ def check(inspection: Inspection, milters: Sequence[Listed], ours: Sequence[int]
     for each, product in judges:
         yield SECOND_DMARC.found(f"{where.place} lists {product.name} ({each.spelled}) too", where.reorder(alone))
     for _, each, product in others:
-        if product.identifies and _id_of(inspection, product, where.own_name) == name:
+        settings = inspection.signers.get(product.name, {})
+        by = settings.get("identifies")
+        if (product.identifies or by) and _id_of(inspection, product, where.own_name) == name:
             yield ID_CLASH.found(
                 f"{where.place}: {product.name} ({each.spelled}) and assay both write Authentication-Results as"
                 f" {name or 'the name of the host'}",
-                f"in the configuration of {product.name}: AuthservID {product.name}.{name or 'your.host'}; restart it",
+                f"take authentication-results out of use in {by}; systemctl reload {product.name}"
+                if by
+                else f"in the configuration of {product.name}: AuthservID {product.name}.{name or 'your.host'};"
+                " restart it",
             )
 
 

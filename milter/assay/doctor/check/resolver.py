@@ -86,6 +86,11 @@ def _server(view: ResolverView, inspection: Inspection) -> Iterator[Finding]:
     instead = f'apt-get install unbound, and in {_file(inspection)}: [dns] nameservers = ["127.0.0.1"]'
     if operator := operator_of(view.server.address):
         yield PUBLIC.found(f"{server} is the public forwarder of {operator}", instead)
+    behind = dict.fromkeys(operator for each in view.forwards if (operator := operator_of(each.address)))
+    if behind:
+        yield PUBLIC.found(
+            f"{server} is systemd-resolved, which asks the public forwarder of {' and '.join(behind)}", instead
+        )
     if view.outcome is Outcome.SILENT:
         yield SILENT.found(
             f"{server} is silent: {view.why}",

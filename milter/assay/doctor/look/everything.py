@@ -101,7 +101,10 @@ class Looker:
         return replace(
             inspection,
             socket=view,
-            resolvers=tuple(resolver.look(each, config.dns.timeout) for each in nameservers),
+            resolvers=tuple(
+                replace(resolver.look(each, config.dns.timeout), forwards=resolver.forwards(self.places, each))
+                for each in nameservers
+            ),
             files=tuple(self._file(path) for path in _files(config)),
             walks={each: self._walk(self.places, *each) for each in _sockets(config, inspection)},
         )

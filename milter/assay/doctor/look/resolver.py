@@ -10,11 +10,15 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 
-from assay.dns.nameservers import Nameserver
+from assay.dns.nameservers import Nameserver, NameserverError, system_nameservers
 from assay.doctor.inspection import Outcome, ResolverView
+from assay.doctor.look.places import Places
 
 IMPOSSIBLE: Final = "assay-doctor.invalid."
 """RFC 6761 6.4: no name below "invalid" exists, and a resolver says so by itself."""
+
+_STUBS: Final = frozenset({"127.0.0.53", "127.0.0.54"})
+"""Where systemd-resolved listens."""
 
 
 def look(server: Nameserver, patience: float) -> ResolverView:
@@ -45,6 +49,17 @@ def look(server: Nameserver, patience: float) -> ResolverView:
         tcp=_takes_tcp(root, server, patience),
         invents=_invents(server, patience),
     )
+
+
+def forwards(places: Places, server: Nameserver) -> tuple[Nameserver, ...]:
+    """Return whom systemd-resolved asks, if a name server is its stub (systemd-resolved.service(8))."""
+    known = places.under("/run/systemd/resolve/resolv.conf")
+    if str(server.address) not in _STUBS or not known.exists():
+        return ()
+    try:
+        return system_nameservers(known)
+    except NameserverError:
+        return ()
 
 
 def _ask(query: dns.message.Message, server: Nameserver, patience: float) -> dns.message.Message:

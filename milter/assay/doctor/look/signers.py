@@ -13,6 +13,12 @@ _FILES: Final = {
     "openarc": "/etc/openarc.conf",
 }
 _RSPAMD: Final = "/etc/rspamd/local.d/dmarc.conf"
+_RSPAMD_HEADERS: Final = (
+    "/etc/rspamd/local.d/milter_headers.conf",
+    "/etc/rspamd/override.d/milter_headers.conf",
+)
+_HASH = re.compile(r"#.*")
+_USE = re.compile(r"\buse\s*=\s*(\[[^\]]*\]|[^\[;\n]*)")
 _OFF = re.compile(r"(?m)^[ \t]*enabled[ \t]*=[ \t]*(false|no)\b")
 
 
@@ -26,9 +32,14 @@ def look(places: Places) -> Mapping[str, Mapping[str, str]]:
     for product, path in _FILES.items():
         if (text := text_of(places.under(path))) is not None:
             found[product] = _settings(text)
+    rspamd: dict[str, str] = {}
     if _OFF.search(text_of(places.under(_RSPAMD)) or ""):
-        found["rspamd"] = {"dmarc": "off"}
-    return found
+        rspamd["dmarc"] = "off"
+    for path in _RSPAMD_HEADERS:
+        used = _USE.findall(_HASH.sub("", text_of(places.under(path)) or ""))
+        if any("authentication-results" in each for each in used):
+            rspamd["identifies"] = path
+    return found | ({"rspamd": rspamd} if rspamd else {})
 
 
 def _settings(text: str) -> Mapping[str, str]:
