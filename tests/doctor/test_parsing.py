@@ -47,6 +47,8 @@ def test_what_postfix_does_not_take_has_a_right_spelling(spelled: str, right: st
     [
         (listed("inet:localhost:8891"), ":8891"),
         (listed("inet:[::1]:8891"), ":8891"),
+        (listed("inet:8891"), ":8891"),
+        (listed("inet:0.0.0.0:8891"), ":8891"),
         (listed("inet:192.0.2.1:8891"), ""),
         (listed("unix:x", "/var/spool/postfix/x"), "/var/spool/postfix/x"),
     ],

@@ -58,6 +58,13 @@ CASES = (
     # lists of milters
     Case(id="", claim="localhost is loopback too", change=on_port("127.0.0.1", "localhost")),
     Case(id="", claim="and the other way round", change=on_port("localhost", "127.0.0.1")),
+    Case(id="", claim="no host, and Postfix takes localhost", change=on_port("127.0.0.1", "")),
+    Case(id="", claim="every address, and the connection ends here", change=on_port("127.0.0.1", "0.0.0.0")),
+    Case(
+        id="milter-not-listed",
+        claim="every address of the other family",
+        change=on_port("127.0.0.1", "[::]"),
+    ),
     Case(
         id="milter-not-listed",
         claim="the port is that of another machine",
@@ -195,6 +202,28 @@ CASES = (
         claim="a list of one service, which postconf -P takes without blanks only",
         change=smtp("smtpd_milters=unix:spamass/spamass.sock,unix:assay/assay.sock"),
         remedy=("-P 'smtp/inet/smtpd_milters=unix:assay/assay.sock,unix:spamass/spamass.sock'",),
+    ),
+    Case(
+        id="milter-spelling",
+        claim="a word that is no socket",
+        change=main(smtpd_milters="unix:assay/assay.sock, none"),
+        says=("says none, which should be left out",),
+        remedy=("= unix:assay/assay.sock'",),
+    ),
+    Case(
+        id="content-timeout-short",
+        claim="a time that is none",
+        change=main(milter_content_timeout="5 m"),
+        says=("milter_content_timeout is 5 m, which is no time: smtpd ends",),
+        remedy=("milter_content_timeout = 300s",),
+    ),
+    Case(
+        id="milter-not-listed",
+        claim="a port of loopback for everybody, behind a proxy",
+        change=service(
+            "127.0.0.1:2525 inet n - y - - smtpd", "smtpd_upstream_proxy_protocol=haproxy", "smtpd_milters="
+        ),
+        says=("127.0.0.1:2525/inet: -o smtpd_milters",),
     ),
     Case(
         id="milter-spelling",

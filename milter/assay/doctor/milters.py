@@ -11,7 +11,10 @@ from assay.doctor.postfix_milters import render
 _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERY_HOST: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared
 """What a daemon listens on that takes connections to any address of the machine."""
-_INET = re.compile(r"inet:(?:\[([0-9A-Fa-f:.]+)\]|([^@:\[\]]+)):([A-Za-z0-9-]+)")
+_INET = re.compile(r"inet:(?:(?:\[([0-9A-Fa-f:.]+)\]|([^@:\[\]]*)):)?([A-Za-z0-9-]+)")
+_HERE: Final = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
+"""Where a connection ends that Postfix makes to no host, or to every address (tried with 3.7)."""
+_ANY_PLACE = re.compile(r"[:/@]")
 _SWAPPED = re.compile(r"(?:inet6?:)?([0-9]{1,5})@(\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)")
 
 
@@ -101,8 +104,10 @@ def right_spelling(spelled: str) -> str:
 
 
 def mended(listed: Listed) -> str:
-    """Return a milter of Postfix as it is written, or as Postfix takes it; empty for braces without a socket."""
-    right = right_spelling(listed.spelled) if listed.spelled else ""
+    """Return a milter of Postfix as it is written, or as Postfix takes it; empty for what names no socket at all."""
+    if not _ANY_PLACE.search(listed.spelled):
+        return ""  # a word such as "none": Postfix would need a kind and a place
+    right = right_spelling(listed.spelled)
     if listed.fault:
         return render(right or listed.spelled, listed.own)
     return listed.written.replace(listed.spelled, right, 1) if right else listed.written
@@ -127,7 +132,7 @@ def is_at(listed: Listed, socket: SocketAddress, real: Callable[[str, str], str]
     match = _INET.fullmatch(listed.spelled)
     if match is None or match[3] != str(socket.port):
         return False
-    host = (match[1] or match[2]).lower()
+    host = _host(match)
     if socket.host in EVERY_HOST:
         return True
     return host == socket.host or ({host, socket.host} <= _LOOPBACK_HOSTS and "localhost" in {host, socket.host})
@@ -138,7 +143,12 @@ def endpoint(listed: Listed) -> str:
     match = _INET.fullmatch(listed.spelled)
     if match is None:
         return listed.path
-    return f":{match[3]}" if (match[1] or match[2]).lower() in _LOOPBACK_HOSTS else ""
+    return f":{match[3]}" if _host(match) in _LOOPBACK_HOSTS else ""
+
+
+def _host(match: re.Match[str]) -> str:
+    host = (match[1] or match[2] or "").lower()
+    return _HERE.get(host, host)
 
 
 def product_of(listed: Listed, programs: Mapping[str, str]) -> Product | None:

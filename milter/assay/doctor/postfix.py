@@ -150,14 +150,16 @@ class Postfix:
         else than who authenticated himself; one for this machine by its address, because it lets in nobody else than
         mynetworks, or because it alone switches the content filter off, as one does where a filter hands back.
         """
+        # behind a proxy that says who the client is, the address tells nothing
+        on_loopback = service.on_loopback and not self.value("smtpd_upstream_proxy_protocol", service)
         if service.kind != "inet" or service.port in _SMTP_PORTS:
-            return Role.LOCAL if service.on_loopback else Role.PUBLIC
+            return Role.LOCAL if on_loopback else Role.PUBLIC
         named = service.overrides.get("milter_macro_daemon_name") == "ORIGINATING"
         if service.port in _SUBMISSION_PORTS or named or service.lets_in_only("permit_sasl_authenticated"):
             return Role.SUBMISSION
         filters = any(self.value("content_filter", each) for each in self.receivers)
         hands_back = filters and service.overrides.get("content_filter") == ""
-        local = service.on_loopback or hands_back or service.lets_in_only("permit_mynetworks")
+        local = on_loopback or hands_back or service.lets_in_only("permit_mynetworks")
         return Role.LOCAL if local else Role.PUBLIC
 
     def milters(self, service: Service) -> tuple[Listed, ...]:

@@ -328,7 +328,9 @@ def _wrong(config: Config, milter: Listed) -> Iterator[_Setting]:
     }
     for name, (kind, minimum, good) in least.items():
         span = seconds(milter.settings[name])
-        if span is not None and span < minimum:
+        if span is None and milter.settings[name]:
+            yield _Setting(kind=kind, name=name, good=good, why=", which is no time: smtpd ends when it reads that")
+        elif span is not None and span < minimum:
             yield _Setting(kind=kind, name=name, good=good, why=f", and assay may need {minimum:g}s")
 
 
