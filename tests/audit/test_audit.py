@@ -204,6 +204,7 @@ def test_without_any_answer_nothing_is_said(selectors: tuple[str, ...]) -> None:
     report = audit(Domain.parse(NAME), Silent(), SUFFIXES, selectors=[Domain.parse(each) for each in selectors])
 
     assert report.findings == ()
+    assert (report.mx, report.spf) == (None, None)
     assert {question.type for question in report.unanswered} >= {"MX", "TXT"}
 
 

@@ -108,9 +108,10 @@ def _second_opinion(
         if "null MX record" not in text or "alongside" in text
     ]
     disagreements: list[Disagreement] = []
-    if spf.section.record is not None and (opinion := other.spf()) is not None:
+    section = spf.section
+    if section is not None and section.record is not None and (opinion := other.spf()) is not None:
         findings += [_linted(Id.SPF_WARNING, text) for text in opinion.warnings if not _covered(text, spf)]
-        disagreements += _spf_disagreement(spf.section, spf.findings, opinion)
+        disagreements += _spf_disagreement(section, spf.findings, opinion)
     if dmarc.settled:
         disagreements += _place_disagreement(dmarc, other.dmarc(), walker, domain)
     if dmarc.record is not None and dmarc.domain is not None:

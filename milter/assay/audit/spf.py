@@ -34,10 +34,11 @@ class SpfReading:
     """What SPF says.
 
     Attributes:
+        section: None where it is not known whether there is a record.
         sends: mail may come from the domain: False only where the record is nothing but ``-all``.
     """
 
-    section: Spf
+    section: Spf | None
     findings: tuple[Finding, ...]
     sends: bool
 
@@ -51,7 +52,9 @@ def inspect_spf(domain: Domain, asking: Asking) -> SpfReading:
         and record.redirect is None
         and [directive.text.lower() for directive in record.directives] == ["-all"]
     )
-    return SpfReading(section=reader.section(), findings=tuple(reader.findings), sends=not parked)
+    known = asking.texts(bytes(domain)) is not None
+    section = reader.section() if known else None
+    return SpfReading(section=section, findings=tuple(reader.findings), sends=not parked)
 
 
 @dataclass(slots=True)
