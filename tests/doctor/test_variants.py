@@ -430,6 +430,17 @@ CASES = (
         remedy=('socket_group = "postfix" and socket_mode = "0660"',),
     ),
     Case(
+        id="socket-open-to-all",
+        claim="no drop-in says who may use the socket",
+        change=both(
+            lambda made: setattr(made, "mode", 0o666),
+            lambda made: made.write(
+                "/etc/systemd/system/assay.socket.d/postfix.conf", f"[Socket]\nListenStream=\nListenStream={SOCKET}\n"
+            ),
+        ),
+        remedy=("systemctl edit assay.socket: below [Socket] write SocketUser=assay",),
+    ),
+    Case(
         id="",
         claim="an access control list may let Postfix in",
         change=both(

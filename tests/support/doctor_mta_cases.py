@@ -67,7 +67,11 @@ MTA_CASES: Final = (
         claim="the socket is for its owner alone",
         change=lambda made: setattr(made, "mode", 0o600),
         says=("/var/spool/postfix/assay/assay.sock (mode 0600", "does not let postfix in", "smtp/inet"),
-        remedy=("systemctl edit assay.socket: [Socket] SocketUser=assay SocketGroup=postfix SocketMode=0660",),
+        remedy=(
+            "edit /etc/systemd/system/assay.socket.d/postfix.conf: below [Socket] write SocketUser=assay,",
+            "SocketGroup=postfix and SocketMode=0660",
+            "systemctl daemon-reload && systemctl restart assay.socket assay",
+        ),
     ),
     Case(
         id="socket-open-to-all",

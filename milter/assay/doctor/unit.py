@@ -53,6 +53,7 @@ class Unit:
         settings: of all sections, values of keys that add up joined by blanks.
         enabled: it starts at boot.
         listens: ListenStream of the socket unit, if that is enabled.
+        access: path of the drop-in that says who may use the socket; empty if none does.
         state: None if systemd cannot be asked.
         shipped: the settings of the unit that came with assay.
     """
@@ -62,6 +63,7 @@ class Unit:
     settings: Mapping[str, str]
     enabled: bool
     listens: str = ""
+    access: str = ""
     state: State | None = None
     shipped: Mapping[str, str]
 

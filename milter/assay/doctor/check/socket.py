@@ -149,8 +149,11 @@ def _way_in(inspection: Inspection, step: Step, user: Account, config: Config) -
 def _set_mode(inspection: Inspection, config: Config, group: str) -> str:
     """Say where the mode of the socket comes from: systemd, if that opens it, else the configuration."""
     if inspection.unit is not None and inspection.unit.listens:
-        lines = f"[Socket] SocketUser=assay SocketGroup={group} SocketMode=0660"
-        return f"systemctl edit assay.socket: {lines}; then: systemctl restart assay.socket assay"
+        # systemctl edit would write a file that one with a later name overrules
+        access = inspection.unit.access
+        where = f"edit {access}" if access else "systemctl edit assay.socket"
+        lines = f"below [Socket] write SocketUser=assay, SocketGroup={group} and SocketMode=0660, each in a line"
+        return f"{where}: {lines}; then: systemctl daemon-reload && systemctl restart assay.socket assay"
     return f'in {config.source}: socket_group = "{group}" and socket_mode = "0660", then: systemctl restart assay'
 
 

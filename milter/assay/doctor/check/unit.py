@@ -224,4 +224,4 @@ def _place(unit: Unit, key: str) -> str:
 
 
 def _edit(line: str) -> str:
-    return f"systemctl edit assay: [Service] {line}; then: systemctl restart assay"
+    return f"systemctl edit assay: a line [Service], and below it {line}; then: systemctl restart assay"

@@ -1,6 +1,7 @@
 """The unit of systemd: its files, as systemd finds them, and what systemd itself says."""
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ _DIRECTORIES: Final = (
 )
 SERVICE: Final = "assay.service"
 SOCKET: Final = "assay.socket"
+_ACCESS = re.compile(r"^[ \t]*Socket(User|Group|Mode)[ \t]*=", re.MULTILINE)
 _PROPERTIES: Final = ("NeedDaemonReload", "ActiveState", "StateChangeTimestamp")
 """The last one is set by a start and by a reload."""
 
@@ -37,6 +39,7 @@ def look(places: Places) -> Unit | None:
         drop_ins=tuple(file.path for file in drop_ins),
         settings=parse_settings([main, *drop_ins]),
         enabled=by_socket or _enabled(places, SERVICE),
+        access=next((file.path for file in reversed(sockets[1:]) if _ACCESS.search(file.text)), ""),
         listens=parse_settings(sockets).get("ListenStream", "") if by_socket else "",
         state=_state(places),
         shipped=parse_settings([_shipped() or main]),
