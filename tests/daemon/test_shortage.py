@@ -41,6 +41,22 @@ def test_a_message_of_which_memory_had_no_room_for_a_part_is_deferred(daemon: Zo
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([b"X-Plain"], id="after fields like any"),
+        pytest.param([b"X-\xff"], id="after a field whose name cannot be read"),
+    ],
+)
+def test_a_message_for_whose_end_there_is_no_memory_is_deferred(daemon: ZoneDaemon, names: list[bytes]) -> None:
+    forged = (b"Authentication-Results", b" mx.receiver.example; dmarc=pass")
+    headers = letter(b"a@good.example", forged, *((name, b" x") for name in names))
+    with daemon.session() as client:
+        verdict = send(client, headers, queue_id="nomemory")
+    assert verdict.smtp.startswith("451 4.3.0 ")
+    assert wait_until(lambda: daemon.lines("level=error", "memory ran out"), "its last words")
+
+
+@pytest.mark.parametrize(
     ("author", "body"),
     [
         pytest.param(b"a@good.example", b"too much", id="before our callback is reached"),

@@ -4,7 +4,7 @@ It differs from ``assay run`` in where the DNS comes from, and in names that bri
 (SERVFAIL) at each NAME of the command line. Four others are always there: looking up ``_dmarc.fault.example`` raises,
 as a fault of ours would; looking up ``_dmarc.slow.example`` takes two seconds; looking up ``_dmarc.deadly.example``
 kills the worker; looking up ``_dmarc.memory.example`` finds no memory. Nor is there any to hand over a piece of a body
-that begins with "too much".
+that begins with "too much", or to begin the end of a message whose queue id is "nomemory".
 
 A worker that starts while there is a file ``lie`` beside CONFIG exempts everybody from judging.
 """
@@ -18,10 +18,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from assay import log
 from assay.answers import Answer, RRType
+from assay.daemon import workers
 from assay.daemon.callbacks import SmtpConnection
 from assay.daemon.notify import Notifier
 from assay.daemon.setup import Setup, load_setup
@@ -63,6 +64,15 @@ def _hand_over(body: Callable[[SmtpConnection, bytes], int]) -> Callable[[SmtpCo
     return functools.update_wrapper(called, body)
 
 
+def _end(end_of_message: Callable[[Any, Counters], int]) -> Callable[[Any, Counters], int]:
+    def called(ctx: Any, counters: Counters) -> int:
+        if ctx.getsymval("i") == "nomemory":
+            raise MemoryError
+        return end_of_message(ctx, counters)
+
+    return called
+
+
 def main(config: str, zone: str, *servfail: str) -> None:
     path = Path(config)
     setup = load_setup(path)
@@ -70,6 +80,7 @@ def main(config: str, zone: str, *servfail: str) -> None:
     resolver = TroubledZone(Zone.parse(Path(zone).read_text("utf-8"), place=zone, broken=broken))
     log.configure(setup.config.log.format, setup.config.log.level)
     SmtpConnection.body = _hand_over(SmtpConnection.body)
+    workers._end_of_message = _end(workers._end_of_message)
 
     def serve(setup: Setup, listener: socket.socket, control: socket.socket, counters: Counters) -> NoReturn:
         if path.with_name("lie").exists():

@@ -93,6 +93,10 @@ RETIREMENT: Final = 10.0
 that connects meanwhile waits longer than that."""
 
 
+RESERVE: Final = 1 << 20
+"""Octets that a worker gives back when its memory runs out: enough to remember why, to say so and to answer."""
+
+
 class Retirement:
     """How a worker ends itself whose memory ran out: it finishes what it has, and the supervisor starts another.
 
@@ -104,10 +108,12 @@ class Retirement:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
+        self._reserve = bytearray(RESERVE)
         self.begun = False
 
     def begin(self) -> None:
         """Drain and exit; from any thread, any number of times."""
+        self._reserve.clear()  # first: nothing below may find memory without it
         if not self.begun:
             self.begun = True
             # the control thread finds the end of its stream
@@ -137,9 +143,11 @@ def serve(
         retirement: of this process.
         new_session: makes the state of one connection; called in the thread that serves it.
     """
-    _log_faults(counters, retirement)
+    verdict = _Verdict()
+    report = _log_faults(counters, retirement, verdict)
     _share_heaps()
-    _register(new_session, SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection, counters)
+    kind = SmtpConnection if listener.family == socket.AF_UNIX else TcpConnection
+    _register(new_session, kind, counters, report, verdict)
     acceptor = Acceptor(listener)
     threading.Thread(target=_obey, args=(control, acceptor, retirement), name="control", daemon=True).start()
     control.sendall(READY)
@@ -159,27 +167,67 @@ def _share_heaps() -> None:
         mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
 
 
-def _log_faults(counters: Counters, retirement: Retirement) -> None:
+class _Verdict:
+    """What pymilter answers for a step whose callback it could not call, or that raised: the same for all connections.
+
+    It must be "deferred". Else a message for whose end there was no memory would be let in, unjudged. But for what is
+    no UTF-8, such as the name of a header field, it is "go on": a verdict in a step without a reply does not reach the
+    MTA, libmilter skips the rest of the message, its end included, and the MTA would wait for that answer (P10). What
+    the session misses so is refused there: a client that was never reported defers the message; a field whose name is
+    no ASCII means nothing to any method.
+    """
+
+    def __init__(self) -> None:
+        self.lenient = False
+        self.defer()
+
+    def defer(self) -> None:
+        """From now on."""
+        Milter.set_exception_policy(Milter.TEMPFAIL)
+        self.lenient = False
+
+    def go_on(self) -> None:
+        """Until the next step of any connection."""
+        self.lenient = True
+        Milter.set_exception_policy(Milter.CONTINUE)
+
+
+Report = Callable[[type[BaseException], BaseException | None, TracebackType | None], None]
+
+
+def _log_faults(counters: Counters, retirement: Retirement, verdict: _Verdict) -> Report:
     """Make one log line of what is raised outside our callbacks: in libmilter's calls of them, and in threads.
 
-    A step of a message that the session missed for want of memory defers the message: it may have been the body's, and
-    then a genuine signature would fail.
+    A step of a message that the session missed defers the message: it may have been the body's, and then a genuine
+    signature would fail.
     """
 
     def report(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
         if kind is MemoryError:
+            retirement.begin()
             session: Session | None = getattr(_serving, "session", None)
             if session is not None:
                 session.remember(fault or MemoryError())
-            retirement.begin()
         log.error("fault outside the callbacks", exc_info=(kind, fault, trace))
         counters.fault(FaultPlace.OTHER)
 
-    sys.excepthook = report
+    def of_pymilter(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is UnicodeDecodeError:
+            verdict.go_on()
+        report(kind, fault, trace)
+
+    sys.excepthook = of_pymilter  # it asks for its verdict after this
     threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
+    return report
 
 
-def _register(new_session: Callable[[], Session], kind: type[SmtpConnection], counters: Counters) -> None:
+def _register(
+    new_session: Callable[[], Session],
+    kind: type[SmtpConnection],
+    counters: Counters,
+    report: Report,
+    verdict: _Verdict,
+) -> None:
     """Hand libmilter our callbacks, as the library's ``runmilter`` does, which cannot share a socket."""
 
     def connected(ctx: object, options: list[int]) -> int:
@@ -188,28 +236,32 @@ def _register(new_session: Callable[[], Session], kind: type[SmtpConnection], co
         connection._setctx(ctx)  # noqa: SLF001 - the library's way to attach a connection to its context
         return connection.negotiate(options)
 
+    def step(name: str) -> Callable[..., int]:
+        """Let a step count as answered once its fault is remembered: its end of message defers the message for it."""
+
+        def called(ctx: Any, *arguments: object) -> int:  # noqa: ANN401 - pymilter ships no types
+            if verdict.lenient:
+                verdict.defer()
+            try:
+                return int(getattr(ctx.getpriv(), name)(*arguments))
+            except BaseException as fault:  # noqa: BLE001 - mail is never lost
+                report(type(fault), fault, fault.__traceback__)
+                return int(Milter.CONTINUE)
+
+        return called
+
     Milter.set_flags(ACTIONS | Milter.SETSYMLIST)
-    Milter.set_connect_callback(lambda ctx, name, family, address: ctx.getpriv().connect(name, family, address))
-    Milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
-    Milter.set_envfrom_callback(lambda ctx, *arguments: ctx.getpriv().envfrom(*arguments))
-    Milter.set_envrcpt_callback(lambda ctx, *arguments: ctx.getpriv().envrcpt(*arguments))
-    Milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header(name, value))
-    Milter.set_eoh_callback(lambda ctx: ctx.getpriv().eoh())
-    Milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
+    Milter.set_connect_callback(step("connect"))
+    Milter.set_helo_callback(step("hello"))
+    Milter.set_envfrom_callback(step("envfrom"))
+    Milter.set_envrcpt_callback(step("envrcpt"))
+    Milter.set_header_callback(step("header"))
+    Milter.set_eoh_callback(step("eoh"))
+    Milter.set_body_callback(step("body"))
     Milter.set_eom_callback(lambda ctx: _end_of_message(ctx, counters))
-    Milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
+    Milter.set_abort_callback(step("abort"))
     Milter.set_close_callback(Milter.close_callback)
-    # For an exception outside our callbacks, such as a name of a header field that is no UTF-8. A verdict in a step
-    # without a reply would not reach the MTA, but libmilter would skip the rest of the message, its end included, and
-    # the MTA would wait for that answer (P10). What the session misses so is refused there: a client that was never
-    # reported defers the message; a field whose name is no ASCII means nothing to any method.
-    Milter.set_exception_policy(Milter.CONTINUE)
-    Milter.register(
-        FILTER_NAME,
-        data=lambda ctx: ctx.getpriv().data(),
-        unknown=lambda ctx, command: ctx.getpriv().unknown(command),
-        negotiate=connected,
-    )
+    Milter.register(FILTER_NAME, data=step("data"), unknown=step("unknown"), negotiate=connected)
 
 
 def _end_of_message(ctx: Any, counters: Counters) -> int:  # noqa: ANN401 - pymilter ships no types
