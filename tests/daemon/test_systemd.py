@@ -91,6 +91,12 @@ class Site:
         finally:
             self.systemd.run("chmod", mode, path)
 
+    def metric(self, sample: str) -> float:
+        """A number of the metrics, by the name of the sample and its labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(f"{sample} ")))
+
 
 @pytest.fixture(scope="module")
 def running(nameserver: str, open_directory: Callable[[], Path]) -> Iterator[Site]:
@@ -149,8 +155,7 @@ def test_mail_through_a_chrooted_postfix_is_judged_and_shows_in_the_status(site:
 
 
 def test_the_metrics_are_read_beside_the_sandbox(site: Site) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{site.metrics}/metrics") as answer:
-        assert b"assay_workers" in answer.read()
+    assert site.metric('assay_workers{state="serving"}') == 2
 
 
 def test_a_reload_takes_the_new_configuration(site: Site) -> None:
@@ -164,12 +169,20 @@ def test_a_reload_takes_the_new_configuration(site: Site) -> None:
     site.systemd.wait_for_journal("probe of the watchdog")
 
 
-def test_a_reload_that_would_be_refused_fails_and_says_why(site: Site) -> None:
+def test_a_reload_that_is_refused_fails_and_everything_says_so_until_one_succeeds(site: Site) -> None:
     site.systemd.config.write_text(site.text() + "[dmarc]\nshadowy = true\n", "utf-8")
     assert site.systemd.fails("systemctl", "reload", "assay.service")
-    site.systemd.wait_for_journal("shadowy")
+    # of the daemon and of the check; each is there when it is
+    site.systemd.wait_for_journal("shadowy", times=2)
+    site.systemd.wait_for_journal('"reload refused, the old configuration stays"')
+    refused = "; the last reload was refused, see the log"
+    wait_until(lambda: site.systemd.show("StatusText").endswith(refused), "the status")
+    assert site.metric('assay_reloads_total{outcome="refused"}') == 1
     assert site.systemd.show("ActiveState") == "active"
     assert site.send("unimpressed") == 250
+    site.systemd.config.write_text(site.text(), "utf-8")
+    site.systemd.run("systemctl", "reload", "assay.service")
+    wait_until(lambda: not site.systemd.show("StatusText").endswith(refused), "the status")
 
 
 UNREADABLE = pytest.mark.parametrize(
@@ -190,8 +203,6 @@ def test_a_reload_that_may_not_read_something_names_it_and_changes_nothing(site:
     with site.unreadable(closed):
         assert site.systemd.fails("systemctl", "reload", "assay.service")
         site.systemd.wait_for_journal(f"assay: {named}: ")
-        # by hand, and so without the look of the unit before it
-        site.systemd.signal(site.systemd.main_pid(), signal.SIGHUP)
         site.systemd.wait_for_journal(f'"reload refused, the old configuration stays" place={named} ')
         assert site.systemd.journal().count("Permission denied") == 2
         assert site.send("readable") == 250

@@ -138,17 +138,17 @@ class Service:
             return False
 
     def _reload(self) -> None:
-        """ExecReload=: the configuration is checked, then the signal is sent."""
-        done = subprocess.run(
-            [*self._command[:-1], "config"], env=self.daemon.environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"systemctl reload assay fails: {done.stdout}{done.stderr}"
+        """ExecReload=: the signal is sent, then the configuration is checked."""
 
         def answers() -> int:
             return self.daemon.output().count("event=reloaded") + self.daemon.output().count('"event": "reloaded"')
 
         before = answers()
         self.daemon.signal(signal.SIGHUP)
+        done = subprocess.run(
+            [*self._command[:-1], "config"], env=self.daemon.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"systemctl reload assay fails: {done.stdout}{done.stderr}"
         self.daemon.wait_for(lambda: answers() > before, "the end of the reload")
         self._then()
 
