@@ -73,7 +73,13 @@ def test_a_message_that_we_had_put_on_hold_is_known_by_our_field(site: Site) -> 
     assert finding["what"] == (
         f"1 kept in the queue by a decision of assay, the oldest for 0 days: {held.queue_id} (from careful.example)"
     )
-    assert f"postsuper -H {held.queue_id}" in finding["remedy"]
+    config = site.postfix.config
+    [show, release, _] = finding["remedy"].split(", ")
+    assert show == f"postcat -c {config} -q {held.queue_id} shows one"
+    said = release.removesuffix(" releases it")
+    assert said == f"postsuper -c {config} -H {held.queue_id} && postqueue -c {config} -i {held.queue_id}"
+    assert subprocess.run([*administrator(), "sh", "-c", said], capture_output=True, check=False).returncode == 0
+    site.postfix.wait_delivered(1)
 
 
 def test_a_message_that_somebody_else_put_on_hold_is_no_matter_of_ours(site: Site) -> None:

@@ -225,7 +225,7 @@ MACHINE_CASES: Final = (
             )
         ),
         says=("2 kept in the queue", "the oldest for 3 days: 4A (from a.example), 4B (from b.example)"),
-        remedy=("postsuper -H 4A",),
+        remedy=("postsuper -c ", " -H 4A && postqueue -c "),
     ),
     Case(
         id="mta-not-found",

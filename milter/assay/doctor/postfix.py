@@ -125,22 +125,23 @@ class Postfix:
         """Give the command that sets a value where it is set now."""
         if service is not None and name in service.overrides:
             return self.override(name, value, service)
-        return f"postconf{self._instance} -e '{name} = {_quoted(value)}' && {self.reload}"
+        return f"postconf{self.instance} -e '{name} = {_quoted(value)}' && {self.reload}"
 
     def override(self, name: str, value: str, service: Service) -> str:
         """Give the command that sets a value for one service; in words if postconf -P would not take its blanks."""
         close = _SPARE_BLANKS.sub("", value)
         if any(char.isspace() for char in close):
             return f"in {self.directory}/master.cf for {service.label}: -o {{ {name} = {value} }}, then: {self.reload}"
-        return f"postconf{self._instance} -P '{service.label}/{name}={_quoted(close)}' && {self.reload}"
+        return f"postconf{self.instance} -P '{service.label}/{name}={_quoted(close)}' && {self.reload}"
 
     @property
     def reload(self) -> str:
         """The command that makes it read its configuration again."""
-        return f"postfix{self._instance} reload"
+        return f"postfix{self.instance} reload"
 
     @property
-    def _instance(self) -> str:
+    def instance(self) -> str:
+        """The option that its programs need to find it, with a blank in front; empty for the machine's own."""
         return "" if self.directory == "/etc/postfix" else f" -c {self.directory}"
 
     def role(self, service: Service) -> Role:

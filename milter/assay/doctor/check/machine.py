@@ -40,8 +40,8 @@ HELD: Final = warning(
     "mail-on-hold",
     "Messages wait in the queue because a policy said quarantine: nobody gets them until they are released or deleted."
     " (Sendmail keeps our reason. Postfix keeps none: that it was assay is known from the field in each.)",
-    "Postfix: postsuper -H ID releases one, postsuper -d ID deletes it. Sendmail: sendmail -qQ -Q -qIID. Quarantine by"
-    " a header field needs no such care.",
+    "Postfix: postsuper -H ID && postqueue -i ID releases one, postsuper -d ID deletes it. Sendmail: sendmail -qQ -Q"
+    " -qIID. Quarantine by a header field needs no such care.",
 )
 UNREAD: Final = notice(
     "not-looked-at",
@@ -132,9 +132,11 @@ def _held(inspection: Inspection) -> Iterator[Finding]:
     some = ", ".join(map(_named, held[:_SHOWN]))
     more = "" if len(held) <= _SHOWN else ", ..."
     first = held[0].queue_id
+    at = "" if inspection.postfix is None else inspection.postfix.instance
     yield HELD.found(
         f"{len(held)} kept in the queue by a decision of assay, the oldest for {days} days: {some}{more}",
-        f"postcat -q {first} shows one, postsuper -H {first} releases it, postsuper -d {first} deletes it"
+        f"postcat{at} -q {first} shows one, postsuper{at} -H {first} && postqueue{at} -i {first} releases it,"
+        f" postsuper{at} -d {first} deletes it"
         if inspection.postfix is not None
         else f"mailq -qQ shows them; sendmail -qQ -Q -qI{first} && sendmail -qI{first} releases one",
     )
