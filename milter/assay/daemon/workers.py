@@ -202,19 +202,24 @@ def _log_faults(counters: Counters, retirement: Retirement, verdict: _Verdict) -
     signature would fail.
     """
 
-    def report(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is MemoryError:
-            retirement.begin()
-            session: Session | None = getattr(_serving, "session", None)
-            if session is not None:
-                session.remember(fault or MemoryError())
+    def note(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
         log.error("fault outside the callbacks", exc_info=(kind, fault, trace))
         counters.fault(FaultPlace.OTHER)
 
+    def report(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is MemoryError:
+            retirement.begin()
+        session: Session | None = getattr(_serving, "session", None)
+        if session is not None:
+            session.remember(fault or MemoryError())  # without memory there may be no object for it
+        note(kind, fault, trace)
+
     def of_pymilter(kind: type[BaseException], fault: BaseException | None, trace: TracebackType | None) -> None:
         if kind is UnicodeDecodeError:
-            verdict.go_on()
-        report(kind, fault, trace)
+            note(kind, fault, trace)
+            verdict.go_on()  # last: a step of another connection meanwhile would end it
+        else:
+            report(kind, fault, trace)
 
     sys.excepthook = of_pymilter  # it asks for its verdict after this
     threading.excepthook = lambda args: report(args.exc_type, args.exc_value, args.exc_traceback)
