@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.facts import HeaderField
@@ -247,11 +247,14 @@ def test_any_mixture_leaves_what_is_not_ours(fields: list[HeaderField], mta: typ
     assert forged_fields(header.left(), OURS, ["x-q"]) == ()
 
 
+@example(value=b"authentication-results", semicolon=False)
 @given(st.binary(max_size=300) | HOSTILE.map(lambda text: text.encode("utf-8", "surrogatepass")), st.booleans())
 def test_no_octets_are_a_fault(value: bytes, semicolon: bool) -> None:  # noqa: FBT001 -- drawn by hypothesis
     fields = [HeaderField(AR, value + b";" * semicolon), HeaderField(value, value)]
-    assert set(forged_fields(fields, OURS)) <= {Removal("Authentication-Results", 1)} | {
-        Removal(value.decode("latin-1"), 1)
+    second = 2 if value.lower() == AR.lower() else 1
+    assert set(forged_fields(fields, OURS)) <= {
+        Removal("Authentication-Results", 1),
+        Removal(value.decode("latin-1"), second),
     }
 
 

@@ -14,7 +14,8 @@ _SUBMISSION_PORTS: Final = frozenset({"submission", "submissions", "smtps", "587
 _SMTP_PORTS: Final = frozenset({"smtp", "25"})
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TIME = re.compile(r"([0-9]+)([smhdw]?)", re.ASCII)
-_SPARE_BLANKS = re.compile(r"(?<=[,{])[ \t]+|[ \t]+(?=[,}])")
+_SIGN = re.compile(r"([,{}])")
+_BLANKS: Final = " \t"
 _COLUMNS: Final = 8
 """Of a line of master.cf: service, type, private, unprivileged, chroot, wake-up time, process limit, command."""
 
@@ -129,7 +130,7 @@ class Postfix:
 
     def override(self, name: str, value: str, service: Service) -> str:
         """Give the command that sets a value for one service; in words if postconf -P would not take its blanks."""
-        close = _SPARE_BLANKS.sub("", value)
+        close = _closed_up(value)
         if any(char.isspace() for char in close):
             return f"in {self.directory}/master.cf for {service.label}: -o {{ {name} = {value} }}, then: {self.reload}"
         return f"postconf{self.instance} -P '{service.label}/{name}={_quoted(close)}' && {self.reload}"
@@ -205,6 +206,17 @@ class Postfix:
                 settings={**common, **entry.settings},
                 own=entry.settings,
             )
+
+
+def _closed_up(value: str) -> str:
+    """Leave out the blanks of a list that mean nothing: behind ``,`` and ``{``, and before ``,`` and ``}``."""
+    parts = ["", *_SIGN.split(value), ""]
+    for index in range(1, len(parts), 2):
+        if parts[index - 1] in {",", "{"}:
+            parts[index] = parts[index].lstrip(_BLANKS)
+        if parts[index + 1] in {",", "}"}:
+            parts[index] = parts[index].rstrip(_BLANKS)
+    return "".join(parts)
 
 
 def _quoted(value: str) -> str:

@@ -3,7 +3,6 @@
 postconf(5) and MILTER_README have the syntax. What ends smtpd when it reads it was tried with Postfix 3.7.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +11,7 @@ SETTINGS: Final = ("connect_timeout", "command_timeout", "content_timeout", "def
 """What may stand beside a socket; for all milters they have ``milter_`` in front."""
 
 _BETWEEN: Final = ", \t\r\n"
-_EQUALS = re.compile(r"[ \t]*=[ \t]*")
+_BLANKS: Final = " \t"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ def _in_braces(word: str) -> Entry:
     if not spelled:
         fault = "the braces are empty"
     if fault:
-        _, *pairs = list(_words(_EQUALS.sub("=", inside))) or [""]
+        _, *pairs = list(_words("=".join(part.strip(_BLANKS) for part in inside.split("=")))) or [""]
     read = (_setting(pair) for pair in pairs)
     settings = {name: value for name, value in read if name in SETTINGS}
     return Entry(written=word, spelled=spelled, settings=settings, fault=fault)
